@@ -1,0 +1,3 @@
+"""riskweave decides, in real time, what to do with a financial event."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,108 @@
+"""The table that walks: a block of events as columns, to which each room appends its own.
+
+A `Layout` says at compile time which columns there are; a `Batch` holds their values. All values
+lie in one float64 matrix, a row per column, so that a room is one kernel call on one array.
+Keys (64-bit hashes of entity keys, and of values that only need to be told apart) lie in a second
+matrix, because a hash does not fit a float.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskweave.expressions.types import Col, Type
+
+# Rows that every layout has.
+TIME_ROW = 0
+TYPE_ROW = 1
+
+
+class Layout:
+    """The columns of a plan while it is compiled; frozen once the plan is made.
+
+    Row 0 is the event's time (ms), row 1 its type (a string code). `keys` are the rows of the key
+    matrix by name.
+    """
+
+    def __init__(self) -> None:
+        self.columns: list[Col] = []
+        self.keys: dict[str, int] = {}
+        self.add("event_time", Type.TIME, 0)
+        self.add("event_type", Type.STRING, 0)
+
+    def add(self, name: str, kind: Type, stage: int) -> Col:
+        """Append a column that is filled by `stage`; a LOCATION takes two rows."""
+        column = Col(len(self.columns), kind, stage, name)
+        self.columns.append(column)
+        if kind is Type.LOCATION:
+            self.columns.append(Col(len(self.columns), Type.FLOAT, stage, f"{name}.lon"))
+        return column
+
+    def add_key(self, name: str) -> int:
+        """Return the row of the key matrix with that name, appending it when it is new."""
+        return self.keys.setdefault(name, len(self.keys))
+
+    @property
+    def rows(self) -> int:
+        return len(self.columns)
+
+    @property
+    def key_rows(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(slots=True)
+class LabelArrivals:
+    """Labels that arrive between the events of a batch.
+
+    `before_row[k]`: the label is known to rows >= before_row[k] (and to none before it); sorted.
+    `event_hash[k]`: 64-bit hash of the id of the event it names; `label[k]`: which label field;
+    `value[k]`: 1, 0, or NaN to take it back; `time_ms[k]`: when it arrived.
+    """
+
+    before_row: NDArray[np.int64]
+    event_hash: NDArray[np.uint64]
+    label: NDArray[np.int64]
+    value: NDArray[np.float64]
+    time_ms: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Batch:
+    """A block of events on its way.
+
+    `values[row, i]` is event i's value of the layout's column `row`, NaN when null.
+    `keys[row, i]` is event i's hash, 0 when the key is missing.
+    `time_ms` is row 0 of `values` as int64; `watermark_ms[i]` is the greatest event time among all
+    events that arrived up to and including event i (and before this batch).
+    `event_hash[i]` is the hash of the event's id (of its arrival number when it has no id).
+    Rules leave their hits in `hit_start` (n + 1 offsets) and `hit_rule` (rule numbers, ascending
+    within an event); the decision leaves `score` and `action`.
+    """
+
+    size: int
+    values: NDArray[np.float64]
+    keys: NDArray[np.uint64]
+    time_ms: NDArray[np.int64]
+    watermark_ms: NDArray[np.int64]
+    event_hash: NDArray[np.uint64]
+    labels: LabelArrivals | None = None
+    hit_start: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    hit_rule: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    score: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    action: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+
+
+def empty_batch(layout: Layout, size: int) -> Batch:
+    """Return a batch of nulls."""
+    return Batch(
+        size=size,
+        values=np.full((layout.rows, size), np.nan),
+        keys=np.zeros((max(layout.key_rows, 1), size), np.uint64),
+        time_ms=np.zeros(size, np.int64),
+        watermark_ms=np.zeros(size, np.int64),
+        event_hash=np.zeros(size, np.uint64),
+    )

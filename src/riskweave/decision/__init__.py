@@ -1,0 +1,1 @@
+"""From risk to action: bands, floors and ceilings."""

@@ -1,0 +1,1 @@
+"""Plan and state: decide, decide_many, learn, snapshot, restore."""

@@ -1,0 +1,1 @@
+"""What can happen: event types, fields, money, time, decoding and validation."""

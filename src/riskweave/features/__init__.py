@@ -1,0 +1,1 @@
+"""What the past says: exact windows, distinct, profile, geo."""

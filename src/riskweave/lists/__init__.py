@@ -1,0 +1,1 @@
+"""Who is known: allow, block, watch; exact, CIDR, prefix, range; expiry."""

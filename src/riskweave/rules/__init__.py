@@ -1,0 +1,1 @@
+"""What experts know: rule, decision table, scorecard, decision tree."""

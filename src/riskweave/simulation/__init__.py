@@ -1,0 +1,1 @@
+"""Labelled event streams from one seed."""
