@@ -19,6 +19,17 @@ from riskweave.expressions.types import Col, Type
 TIME_ROW = 0
 TYPE_ROW = 1
 
+# A column of stage s is filled by the room of stage s, or by program s, which runs right after that room.
+STAGE_DECODED = 0  # fields, attributes
+STAGE_LISTS = 1
+STAGE_FEATURES = 2
+STAGE_PATTERNS = 3
+STAGE_MODELS = 4
+STAGE_TABLES = 5  # tables, scorecards and trees that read each other take one further stage each
+
+# Gentlest first: a floor is the least, a ceiling the greatest that may be chosen.
+ACTIONS = ("PASS", "MFA", "REVIEW", "BLOCK")
+
 
 class Layout:
     """The columns of a plan while it is compiled; frozen once the plan is made.

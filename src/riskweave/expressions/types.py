@@ -95,8 +95,8 @@ class Scope(Protocol):
         """Return what a bare name means: a field, a feature, a named value."""
         ...
 
-    def attribute(self, base: str, name: str, span: Span) -> Typed:
-        """Return what `base.name` means: an attribute of an entity, a part of a field."""
+    def attribute(self, path: tuple[str, ...], span: Span) -> Typed:
+        """Return what `a.b` or `a.b.c` means: an attribute of an entity, a part of a field, an output."""
         ...
 
     def is_entity(self, name: str) -> bool:
