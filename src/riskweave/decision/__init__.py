@@ -1,1 +1,6 @@
-"""From risk to action: bands, floors and ceilings."""
+"""Decision: from risk to action.
+
+Reads:  the risk columns of rules, tables, scorecards and trees; the rules' floor and ceiling.
+Writes: score and action.
+Keeps:  nothing.
+"""
