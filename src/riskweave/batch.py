@@ -117,3 +117,15 @@ def empty_batch(layout: Layout, size: int) -> Batch:
         watermark_ms=np.zeros(size, np.int64),
         event_hash=np.zeros(size, np.uint64),
     )
+
+
+def take_rows(batch: Batch, which: NDArray[np.int64]) -> Batch:
+    """Return a batch of some of the rows, before any room has written to it."""
+    return Batch(
+        size=which.size,
+        values=np.ascontiguousarray(batch.values[:, which]),
+        keys=np.ascontiguousarray(batch.keys[:, which]),
+        time_ms=batch.time_ms[which],
+        watermark_ms=batch.watermark_ms[which],
+        event_hash=batch.event_hash[which],
+    )

@@ -1,1 +1,1 @@
-"""The command line: wires it all."""
+"""The command line: wires it all. Heavy imports happen inside commands."""

@@ -11,7 +11,7 @@ from riskweave.document import Node
 from riskweave.errors import PolicyError
 
 FORGET_AFTER_MS_MAX = 400 * 86_400_000
-DEDUPE_MS_DEFAULT = 24 * 3_600_000
+DEDUPE_MS_DEFAULT = 3_600_000
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,116 @@
+"""`riskweave`: the commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from riskweave import __version__
+
+app = typer.Typer(
+    name="riskweave",
+    help="Decides what to do with financial events: PASS, MFA, REVIEW or BLOCK.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+PolicyPath = Annotated[Path, typer.Argument(metavar="POLICY", help="A policy folder, or one YAML file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def main() -> None:
+    """Run the command line; a mistake of the caller ends with its message and exit code 2."""
+    from riskweave.errors import RiskweaveError
+
+    try:
+        app()
+    except RiskweaveError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(141)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Decide what to do with financial events."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the new policy goes; must not exist.")],
+    scenario: Annotated[str, typer.Option(help="Which ready policy to start from.")] = "starter",
+) -> None:
+    """Make a new policy folder to start from."""
+    from riskweave.cli import commands
+
+    commands.new(folder, scenario)
+
+
+@app.command()
+def check(policy: PolicyPath, as_json: Json = False) -> None:
+    """Check a policy as a whole: mistakes, and rules and tables that cannot be meant."""
+    from riskweave.cli import commands
+
+    raise typer.Exit(commands.check(policy, as_json))
+
+
+@app.command()
+def test(policy: PolicyPath, as_json: Json = False) -> None:
+    """Run the policy's own tests (tests.yaml)."""
+    from riskweave.cli import commands
+
+    raise typer.Exit(commands.test(policy, as_json))
+
+
+@app.command()
+def replay(
+    policy: PolicyPath,
+    events: Annotated[
+        list[Path], typer.Argument(metavar="EVENTS...", help="Files: Parquet, Arrow, CSV, JSON, JSON Lines (.gz).")
+    ],
+    labels: Annotated[Path | None, typer.Option(help="A file of event_id, label, value, time.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the decisions go (Parquet).")] = None,
+    rejected: Annotated[Path | None, typer.Option(help="Where unreadable records go (JSON Lines).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Carry a history of events through the engine, in the order given."""
+    from riskweave.cli import commands
+
+    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, as_json))
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[str, typer.Argument(help="Which world; `starter` for now.")] = "starter",
+    events: Annotated[int, typer.Option(min=100, max=50_000_000, help="How many events.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
+    out: Annotated[Path, typer.Option(help="A .parquet, .csv or .jsonl file.")] = Path("payments.parquet"),
+) -> None:
+    """Write a labelled stream of simulated events."""
+    from riskweave.cli import commands
+
+    commands.simulate(scenario, events, seed, out)
+
+
+@app.command()
+def demo(
+    events: Annotated[int, typer.Option(min=1_000, max=50_000_000, help="How many events.")] = 200_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same stream.")] = 7,
+) -> None:
+    """Show the system at work: a simulated city, the starter policy, every payment decided."""
+    from riskweave.cli import demo as demonstration
+
+    demonstration.run(events, seed)

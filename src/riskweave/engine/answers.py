@@ -1,0 +1,150 @@
+"""From the columns of a decided batch to what the caller gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskweave.batch import ACTIONS, Batch
+from riskweave.engine.decisions import Decision, Decisions, Hit, ListMatch, Output, python_value
+from riskweave.expressions.types import Type
+from riskweave.policy.plan import Plan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from riskweave.engine.state import State
+    from riskweave.events.table import Rejected
+
+
+class Answers:
+    """Knows the names, reasons and outputs of a plan."""
+
+    def __init__(self, plan: Plan, outputs: tuple[Output, ...], rule_ids: tuple[str, ...]) -> None:
+        self.plan = plan
+        self.outputs = outputs
+        self.rule_ids = rule_ids
+        self.texts = plan.pool.texts
+        self.rows = np.array([output.row for output in outputs], np.intp)
+        self._names = [output.name for output in outputs]
+        self._plain = [
+            (k, output.type)
+            for k, output in enumerate(outputs)
+            if output.type not in (Type.FLOAT, Type.MONEY)
+        ]
+        self._hits = [Hit(rule.id, rule.risk, rule.reason) for rule in plan.rules.rules]
+
+    def one(self, state: State, batch: Batch, identity: str | None) -> Decision:
+        """Return the decision of a batch of one."""
+        values = batch.values[self.rows, 0]
+        numbers = tuple(batch.hit_rule[: batch.hit_start[1]].tolist())
+        return self._decision(
+            identity,
+            int(batch.time_ms[0]),
+            int(batch.action[0]),
+            float(batch.score[0]),
+            numbers,
+            values,
+            self._matches(state, batch) if self.plan.lists.matchers else (),
+        )
+
+    def at(self, decisions: Decisions, index: int) -> Decision:
+        """Return one of many decisions on its own (without the list entries that matched)."""
+        start, end = decisions.hit_start[index], decisions.hit_start[index + 1]
+        identity = None if decisions.event_ids is None else decisions.event_ids[index].as_py()
+        return self._decision(
+            None if identity is None else str(identity),
+            int(decisions.time_ms[index]),
+            int(decisions.action[index]),
+            float(decisions.score[index]),
+            tuple(decisions.hit_rule[start:end].tolist()),
+            decisions.features[:, index].copy(),
+            (),
+        )
+
+    def _decision(
+        self,
+        identity: str | None,
+        time_ms: int,
+        action: int,
+        score: float,
+        numbers: tuple[int, ...],
+        values: NDArray[np.float64],
+        matches: tuple[ListMatch, ...],
+    ) -> Decision:
+        found: list[object] = [None if value != value else value for value in values.tolist()]
+        for k, kind in self._plain:
+            if found[k] is not None:
+                found[k] = python_value(found[k], kind, self.texts)  # type: ignore[arg-type]
+        return Decision(
+            identity,
+            time_ms,
+            ACTIONS[action],
+            score,
+            tuple([self._hits[number] for number in numbers]),
+            dict(zip(self._names, found, strict=True)),
+            matches,
+            False,
+            values,
+            numbers,
+        )
+
+    def _matches(self, state: State, batch: Batch) -> tuple[ListMatch, ...]:
+        found = []
+        for matcher in self.plan.lists.matchers:
+            number = batch.values[matcher.target, 0]
+            if number == number:
+                name = self.plan.lists.lists[matcher.list].name
+                entry = state.lists.entry(name, int(number))
+                found.append(ListMatch(name, matcher.operand, entry.value, entry.by, entry.why))
+        return tuple(found)
+
+    def many(
+        self,
+        batch: Batch,
+        event_ids: pa.Array | None,
+        rows: NDArray[np.int64],
+        rejected: list[Rejected],
+    ) -> Decisions:
+        """Return the decisions of a batch; nothing in them belongs to the batch any more."""
+        return Decisions(
+            self.outputs,
+            self.rule_ids,
+            self.texts,
+            event_ids,
+            batch.time_ms,
+            batch.score,
+            batch.action,
+            batch.values[self.rows],
+            batch.hit_start,
+            batch.hit_rule[: batch.hit_start[-1]],
+            rows,
+            np.zeros(batch.size, np.bool_),
+            rejected,
+        )
+
+    def none(self) -> Decisions:
+        """Return no decisions."""
+        return self.several([], np.zeros(0, np.int64))
+
+    def several(self, answers: list[Decision], rows: NDArray[np.int64]) -> Decisions:
+        """Return first answers, given again, as columns."""
+        import pyarrow as pa
+
+        counts = [len(answer.rule_numbers) for answer in answers]
+        return Decisions(
+            self.outputs,
+            self.rule_ids,
+            self.texts,
+            pa.array([answer.event_id for answer in answers], pa.string()),
+            np.array([answer.time_ms for answer in answers], np.int64),
+            np.array([answer.score for answer in answers], np.float64),
+            np.array([ACTIONS.index(answer.action) for answer in answers], np.int8),
+            np.array([answer.values for answer in answers]).reshape(len(answers), len(self.rows)).T.copy(),
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            np.array([number for answer in answers for number in answer.rule_numbers], np.int32),
+            rows,
+            np.ones(len(answers), np.bool_),
+        )

@@ -1,0 +1,237 @@
+"""What comes out: one decision, or many as columns."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskweave.batch import ACTIONS
+from riskweave.expressions.types import Type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from riskweave.events.table import Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A named feature: where its value stands and what it is."""
+
+    name: str
+    row: int
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule that fired, with its reason per language."""
+
+    rule: str
+    risk: float
+    reason: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ListMatch:
+    """An entry of a list that matched: what was looked up, which value, who put it there and why."""
+
+    list: str
+    operand: str
+    value: str
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One event's decision.
+
+    `score` is the risk in [0, 1]; `features` holds every named feature (None is unknown);
+    `duplicate` tells that the event was decided before and this is the first answer.
+    """
+
+    event_id: str | None
+    time_ms: int
+    action: str
+    score: float
+    hits: tuple[Hit, ...]
+    features: dict[str, object]
+    lists: tuple[ListMatch, ...] = ()
+    duplicate: bool = False
+    values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    rule_numbers: tuple[int, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def rules(self) -> list[str]:
+        """Return the ids of the rules hit, in policy order."""
+        return [hit.rule for hit in self.hits]
+
+    def reasons(self, language: str = "en") -> list[str]:
+        """Return the reasons in `language` (English where there is none), riskiest first."""
+        ranked = sorted(self.hits, key=lambda hit: -hit.risk)
+        return [hit.reason.get(language) or hit.reason.get("en") or hit.rule for hit in ranked]
+
+    def as_duplicate(self) -> Decision:
+        """Return the same decision, marked as given before."""
+        return dataclasses.replace(self, duplicate=True)
+
+
+@dataclass(slots=True)
+class Decisions:
+    """Many decisions as columns, in the order of the events that could be read.
+
+    `rows` are the events' positions in what was given, `rejected` the records that could not be
+    read. `features[k, i]` is named feature k of decision i, NaN when unknown. The rules hit by
+    decision i are `hit_rule[hit_start[i]:hit_start[i + 1]]`.
+    """
+
+    outputs: tuple[Output, ...]
+    rule_ids: Sequence[str]
+    texts: Sequence[str]
+    event_ids: pa.Array | None
+    time_ms: NDArray[np.int64]
+    score: NDArray[np.float64]
+    action: NDArray[np.int8]
+    features: NDArray[np.float64]
+    hit_start: NDArray[np.int64]
+    hit_rule: NDArray[np.int32]
+    rows: NDArray[np.int64]
+    duplicate: NDArray[np.bool_]
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+    def feature(self, name: str) -> NDArray[np.float64]:
+        """Return one named feature's column; text comes as codes, so read that from `to_arrow`."""
+        for k, output in enumerate(self.outputs):
+            if output.name == name:
+                return self.features[k]
+        raise KeyError(name)
+
+    def rules(self, index: int) -> list[str]:
+        """Return the ids of the rules that decision `index` hit."""
+        return [self.rule_ids[rule] for rule in self.hit_rule[self.hit_start[index] : self.hit_start[index + 1]]]
+
+    def actions(self) -> dict[str, int]:
+        """Return how many decisions each action has, answers to repeated ids left out."""
+        counts = np.bincount(self.action[~self.duplicate], minlength=len(ACTIONS)).tolist()
+        return dict(zip(ACTIONS, counts, strict=True))
+
+    def take(self, which: NDArray[np.int64]) -> Decisions:
+        """Return the decisions at these positions, in this order."""
+        counts = np.diff(self.hit_start)[which]
+        start = np.concatenate([[0], np.cumsum(counts)])
+        picks = np.repeat(self.hit_start[:-1][which] - start[:-1], counts) + np.arange(start[-1])
+        return Decisions(
+            self.outputs,
+            self.rule_ids,
+            self.texts,
+            None if self.event_ids is None else self.event_ids.take(which),
+            self.time_ms[which],
+            self.score[which],
+            self.action[which],
+            self.features[:, which],
+            start.astype(np.int64),
+            self.hit_rule[picks],
+            self.rows[which],
+            self.duplicate[which],
+            self.rejected,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Decisions]) -> Decisions:
+        """Return the decisions of several blocks as one."""
+        if len(parts) == 1:
+            return parts[0]
+        first = parts[0]
+        counts = np.concatenate([np.diff(part.hit_start) for part in parts])
+        return cls(
+            first.outputs,
+            first.rule_ids,
+            first.texts,
+            _joined_ids(parts),
+            np.concatenate([part.time_ms for part in parts]),
+            np.concatenate([part.score for part in parts]),
+            np.concatenate([part.action for part in parts]),
+            np.concatenate([part.features for part in parts], axis=1),
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            np.concatenate([part.hit_rule for part in parts]),
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.duplicate for part in parts]),
+            [rejected for part in parts for rejected in part.rejected],
+        )
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        yield from self.to_arrow().to_pylist()
+
+    def to_arrow(self) -> pa.Table:
+        """Return a table: event_id, time, action, score, every named feature, rules (a list of ids)."""
+        import pyarrow as pa
+
+        size = len(self)
+        ids = self.event_ids if self.event_ids is not None else pa.nulls(size, pa.string())
+        columns: dict[str, pa.Array] = {
+            "event_id": ids,
+            "time": pa.array(self.time_ms, pa.int64()).cast(pa.timestamp("ms", "UTC")),
+            "action": pa.DictionaryArray.from_arrays(pa.array(self.action, pa.int8()), pa.array(ACTIONS)),
+            "score": pa.array(self.score),
+        }
+        for k, output in enumerate(self.outputs):
+            columns[output.name] = arrow_column(self.features[k], output.type, self.texts)
+        rules = pa.DictionaryArray.from_arrays(
+            pa.array(self.hit_rule, pa.int32()), pa.array(list(self.rule_ids), pa.string())
+        )
+        columns["rules"] = pa.ListArray.from_arrays(pa.array(self.hit_start.astype(np.int32)), rules)
+        return pa.table(columns)
+
+
+def _joined_ids(parts: Sequence[Decisions]) -> pa.Array | None:
+    import pyarrow as pa
+
+    arrays = [part.event_ids for part in parts]
+    if any(array is None for array in arrays):
+        return None
+    return pa.concat_arrays(arrays)
+
+
+def arrow_column(values: NDArray[np.float64], kind: Type, texts: Sequence[str]) -> pa.Array:
+    """Return a column of the batch as an Arrow array of its own type; NaN is null."""
+    import pyarrow as pa
+
+    unknown = np.isnan(values)
+    known = not unknown.any()
+    mask = None if known else unknown
+    if kind in (Type.FLOAT, Type.MONEY):
+        return pa.array(values, mask=mask)
+    filled = values if known else np.where(unknown, 0.0, values)
+    if kind is Type.INT:
+        return pa.array(filled.astype(np.int64), mask=mask)
+    if kind is Type.BOOL:
+        return pa.array(filled.astype(np.bool_), mask=mask)
+    if kind is Type.TIME:
+        return pa.array(filled.astype(np.int64), mask=mask).cast(pa.timestamp("ms", "UTC"))
+    distinct, codes = np.unique(filled.astype(np.int64), return_inverse=True)
+    names = [texts[code] if 0 <= code < len(texts) else "" for code in distinct.tolist()]
+    indices = pa.array(codes.astype(np.int32), mask=mask)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string())).cast(pa.string())
+
+
+def python_value(value: float, kind: Type, texts: Sequence[str]) -> object:
+    """Return one value of the batch as Python sees it; NaN is None."""
+    if math.isnan(value):
+        return None
+    if kind is Type.BOOL:
+        return value != 0.0
+    if kind is Type.INT or kind is Type.TIME:
+        return int(value)
+    if kind.is_text:
+        return texts[int(value)]
+    return value

@@ -1,0 +1,313 @@
+"""The engine: events in arrival order become decisions, the same one by one or in batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskweave.batch import ACTIONS, Batch, empty_batch, take_rows
+from riskweave.engine import pipeline
+from riskweave.engine.answers import Answers
+from riskweave.engine.decisions import Decision, Decisions, Output
+from riskweave.engine.memory import Remembered
+from riskweave.engine.snapshot import Snapshot
+from riskweave.engine.state import State
+from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
+from riskweave.events.hashing import hash_text
+from riskweave.events.record import decode_record, event_id, event_labels
+from riskweave.events.table import Decoded, Place, Rejected, decode_records, decode_table, row_place
+from riskweave.expressions.strings import StringPool
+from riskweave.policy.compile import compile_policy
+from riskweave.policy.plan import Plan
+from riskweave.policy.policy import Policy
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Record = Mapping[str, object]
+
+# Rows decided in one go: enough to amortise calls, few enough that the columns stay in the cache.
+BLOCK_VALUES = 1 << 19
+BLOCK_ROWS_MIN, BLOCK_ROWS_MAX = 256, 8_192
+
+
+class Engine:
+    """A policy's plan and its state.
+
+    >>> engine = Engine(Policy.from_dict({
+    ...     "events": {"payment": {"time": "at", "fields": {"at": "time", "who": "string", "amount": "money"}}},
+    ...     "entities": {"customer": "who"},
+    ...     "features": {"paid_1h": 'customer.sum(amount, "1h")'},
+    ...     "rules": [{"id": "much", "when": "paid_1h > 100", "risk": 0.8}],
+    ... }))
+    >>> first = engine.decide({"at": "2026-01-01T10:00:00Z", "who": "ann", "amount": "80.00"})
+    >>> second = engine.decide({"at": "2026-01-01T10:30:00Z", "who": "ann", "amount": "30.50"})
+    >>> first.action, second.action, second.features["paid_1h"], second.rules
+    ('PASS', 'BLOCK', 110.5, ['much'])
+    """
+
+    actions = ACTIONS
+
+    def __init__(self, policy: Policy) -> None:
+        self._build(policy, StringPool())
+        self.state = State.create(self.plan)
+
+    def _build(self, policy: Policy, pool: StringPool) -> None:
+        started = time.perf_counter()
+        self.policy = policy
+        self.plan: Plan = compile_policy(policy, pool)
+        self.rule_ids: tuple[str, ...] = tuple(self.plan.rules.ids)
+        self.outputs = tuple(Output(name, column.index, column.type) for name, column in self.plan.outputs)
+        self._answers = Answers(self.plan, self.outputs, self.rule_ids)
+        self._one = empty_batch(self.plan.layout, 1)
+        rows = BLOCK_VALUES // max(self.plan.layout.all_rows, 1)
+        self.block_rows = max(BLOCK_ROWS_MIN, min(BLOCK_ROWS_MAX, rows))
+        self.compile_seconds = time.perf_counter() - started
+
+    def warm_up(self) -> None:
+        """Compile or load every kernel now, so that the first event does not wait; nothing is remembered."""
+        started = time.perf_counter()
+        nothing = empty_batch(self.plan.layout, 0)
+        pipeline.decide(self.plan, self.state, nothing)
+        self.state.memory.first_numbers(nothing.event_hash, nothing.watermark_ms)
+        self.compile_seconds += time.perf_counter() - started
+
+    # ---- one event
+
+    def decide(self, record: Record) -> Decision:
+        """Decide one event; raises EventError for a record that cannot be read.
+
+        The same event id again within the policy's `dedupe` period returns the first decision, and
+        raises DuplicateError when its content differs.
+        """
+        plan, state, batch = self.plan, self.state, self._one
+        batch.values.fill(np.nan)
+        batch.keys.fill(0)
+        decode_record(plan.decode, record, batch, 0, state.events)
+        identity = event_id(plan.decode, record)
+        watermark_ms = max(state.watermark_ms, int(batch.time_ms[0]))
+        batch.watermark_ms[0] = watermark_ms
+        number = -1
+        if identity is not None and state.memory.period_ms:
+            number, first = state.memory.first_numbers(batch.event_hash, batch.watermark_ms)
+            if first[0] >= 0:
+                return self._first_answer(int(first[0]), identity, record)
+        state.watermark_ms = watermark_ms
+        state.events += 1
+        batch.labels = state.labels.arrivals(batch.watermark_ms) if state.labels.runs else None
+        pipeline.decide(plan, state, batch)
+        decision = self._answers.one(state, batch, identity)
+        if plan.labels:
+            for name, value in event_labels(plan.decode, record).items():
+                self._queue(name, batch.time_ms, batch.event_hash, np.array([value]))
+        if number >= 0:
+            content = dict(record)
+            state.memory.keep(Remembered(number, 1, watermark_ms, lambda _: content, lambda _: decision))
+        return decision
+
+    def _first_answer(self, number: int, identity: str, record: Record) -> Decision:
+        """Return the first decision of a repeated id, or raise when the content is not the same."""
+        found = self.state.memory.find(number)
+        if found is None:
+            raise StateError(f"the first answer to event `{identity}` is no longer kept")
+        content, answer = found
+        self._refuse_other_content(identity, content, record)
+        assert isinstance(answer, Decision)
+        return answer.as_duplicate()
+
+    def _refuse_other_content(self, identity: str, first: Record, now: Record) -> None:
+        names = self.plan.decode.sources
+        difference = {
+            name: (first.get(name), now.get(name))
+            for name in sorted(names)
+            if first.get(name) != now.get(name) and str(first.get(name)) != str(now.get(name))
+        }
+        if difference:
+            raise DuplicateError(identity, difference)
+
+    # ---- many events
+
+    def decide_many(self, events: pa.Table | Sequence[Record], place: Place = row_place) -> Decisions:
+        """Decide events in the order given: an Arrow table, or records.
+
+        Records that cannot be read are set aside in `rejected`, named by `place(row)`; a repeated id has
+        its first answer, and is rejected when its content differs.
+        """
+        parts = list(self.decide_blocks(events, place))
+        return Decisions.joined(parts) if parts else self._answers.none()
+
+    def decide_blocks(
+        self, events: pa.Table | Sequence[Record], place: Place = row_place
+    ) -> Iterator[Decisions]:
+        """Decide as `decide_many` does, block by block, so that memory stays small."""
+        count = events.num_rows if hasattr(events, "num_rows") else len(events)
+        for start in range(0, count, self.block_rows):
+            size = min(self.block_rows, count - start)
+            yield self._decide_block(_Source(events, start, size), place)
+
+    def _decide_block(self, source: _Source, place: Place) -> Decisions:
+        state = self.state
+        decoded = source.decode(self.plan, state.events, place)
+        batch = decoded.batch
+        np.maximum.accumulate(batch.time_ms, out=batch.watermark_ms)
+        np.maximum(batch.watermark_ms, state.watermark_ms, out=batch.watermark_ms)
+        if decoded.ids is None or not state.memory.period_ms or not batch.size:
+            return self._decide_fresh(decoded, source)
+        number, first = state.memory.first_numbers(batch.event_hash, batch.watermark_ms)
+        if (first >= 0).any():
+            return self._decide_with_repeats(decoded, source, place, number, first)
+        decisions = self._decide_fresh(decoded, source)
+        self._remember(number, decoded, source, decisions, np.arange(batch.size))
+        return decisions
+
+    def _decide_fresh(self, decoded: Decoded, source: _Source) -> Decisions:
+        """Decide a block in which no id repeats."""
+        state, batch = self.state, decoded.batch
+        if self.plan.labels:
+            self._queue_columns(decoded)
+            batch.labels = state.labels.arrivals(batch.watermark_ms)
+        if batch.size:
+            state.watermark_ms = int(batch.watermark_ms[-1])
+            state.events += batch.size
+        pipeline.decide(self.plan, state, batch)
+        return self._answers.many(batch, decoded.ids, decoded.rows + source.start, decoded.rejected)
+
+    def _decide_with_repeats(
+        self,
+        decoded: Decoded,
+        source: _Source,
+        place: Place,
+        number: int,
+        first: NDArray[np.int64],
+    ) -> Decisions:
+        """Decide a block in which some ids were seen before: those get their first answer again."""
+        fresh = np.flatnonzero(first < 0)
+        decisions = self._decide_fresh(_some(decoded, fresh), source)
+        position = np.full(first.size, -1, np.int64)
+        position[fresh] = np.arange(fresh.size)
+        self._remember(number, decoded, source, decisions, position)
+        answers: list[Decision] = []
+        repeated: list[int] = []
+        for at in np.flatnonzero(first >= 0).tolist():
+            row = int(decoded.rows[at])
+            record, identity = source.record(row), str(decoded.ids[at].as_py())  # type: ignore[index]
+            try:
+                answers.append(self._first_answer(int(first[at]), identity, record))
+                repeated.append(at)
+            except DuplicateError as error:
+                where = source.start + row
+                decisions.rejected.append(Rejected(place(where), where, record, error))
+        if not answers:
+            return decisions
+        which = np.array(repeated)
+        again = self._answers.several(answers, decoded.rows[which] + source.start)
+        both = Decisions.joined([decisions, again])
+        return both.take(np.argsort(np.concatenate([fresh, which]), kind="stable"))
+
+    def _remember(
+        self,
+        number: int,
+        decoded: Decoded,
+        source: _Source,
+        decisions: Decisions,
+        position: NDArray[np.int64],
+    ) -> None:
+        """Keep a block's contents and answers for the policy's `dedupe` period."""
+        answers, rows = self._answers, decoded.rows
+
+        def content(k: int) -> dict[str, object]:
+            return dict(source.record(int(rows[k])))
+
+        def answer(k: int) -> Decision:
+            return answers.at(decisions, int(position[k]))
+
+        batch = decoded.batch
+        watermark_ms = int(batch.watermark_ms[-1])
+        self.state.memory.keep(Remembered(number, batch.size, watermark_ms, content, answer))
+
+    # ---- labels
+
+    def learn(self, label: Mapping[str, object]) -> None:
+        """Take a label: `event_id`, `value` (true, false, or None to take it back), and `label`.
+
+        `label` names the label field and may be left out when the policy has one. The label counts
+        from the next event on. Labels of events that are no longer remembered change nothing.
+        """
+        name, identity = label.get("label"), label.get("event_id")
+        if name is None:
+            if len(self.plan.labels) != 1:
+                raise EventError("label", None, f"one of: {', '.join(self.plan.labels) or 'no label is declared'}")
+            name = next(iter(self.plan.labels))
+        if name not in self.plan.labels:
+            known = list(self.plan.labels)
+            raise EventError("label", name, did_you_mean(str(name), known) or f"one of: {', '.join(known)}")
+        if not isinstance(identity, (str, int)) or isinstance(identity, bool):
+            raise EventError("event_id", identity, "the id of an event")
+        value = label.get("value", True)
+        if value not in (True, False, None, 0, 1):
+            raise EventError("value", value, "true, false or null")
+        number = np.array([np.nan if value is None else float(bool(value))])
+        hashes = np.array([hash_text(str(identity))], np.uint64)
+        now = np.array([self.state.watermark_ms])
+        self.state.labels.add(now, hashes, self.plan.labels[str(name)][0], number)
+
+    def learn_many(
+        self,
+        name: str,
+        event_hashes: NDArray[np.uint64],
+        values: NDArray[np.float64],
+        due_ms: NDArray[np.int64],
+    ) -> None:
+        """Take labels that arrive at `due_ms` of event time; see `events.hashing` for the ids' hashes."""
+        self.state.labels.add(due_ms, event_hashes, self.plan.labels[name][0], values)
+
+    def _queue(
+        self,
+        name: str,
+        time_ms: NDArray[np.int64],
+        hashes: NDArray[np.uint64],
+        values: NDArray[np.float64],
+        rows: NDArray[np.int64] | None = None,
+    ) -> None:
+        number, delay_ms = self.plan.labels[name]
+        self.state.labels.add(time_ms + delay_ms, hashes, number, values, rows)
+
+    def _queue_columns(self, decoded: Decoded) -> None:
+        """Queue the labels that came in the events' own columns, each with its field's delay."""
+        batch = decoded.batch
+        for name, values in decoded.labels.items():
+            known = np.flatnonzero(~np.isnan(values))
+            self._queue(name, batch.time_ms[known], batch.event_hash[known], values[known], known)
+
+
+class _Source:
+    """A run of rows of a table, or of records: what a block is decoded from."""
+
+    def __init__(self, events: pa.Table | Sequence[Record], start: int, size: int) -> None:
+        self.start = start
+        self.is_table = hasattr(events, "slice")
+        self.part: Any = events.slice(start, size) if self.is_table else events[start : start + size]
+
+    def decode(self, plan: Plan, arrival: int, place: Place) -> Decoded:
+        decode = decode_table if self.is_table else decode_records
+        start = self.start
+        return decode(plan.decode, self.part, arrival, lambda row: place(start + row))
+
+    def record(self, row: int) -> Record:
+        record: Record = self.part.slice(row, 1).to_pylist()[0] if self.is_table else self.part[row]
+        return record
+
+
+def _some(decoded: Decoded, which: NDArray[np.int64]) -> Decoded:
+    """Return the events at these positions."""
+    return Decoded(
+        take_rows(decoded.batch, which),
+        decoded.rows[which],
+        decoded.ids.take(which) if decoded.ids is not None else None,
+        {name: values[which] for name, values in decoded.labels.items()},
+        decoded.rejected,
+    )

@@ -1,0 +1,34 @@
+"""The way of a batch, told in order."""
+
+from __future__ import annotations
+
+from riskweave.batch import STAGE_DECODED, STAGE_FEATURES, STAGE_LISTS, STAGE_TABLES, Batch
+from riskweave.decision import plan as decision
+from riskweave.engine.state import State
+from riskweave.events import attributes
+from riskweave.expressions import run as expressions
+from riskweave.features import plan as features
+from riskweave.lists import plan as lists
+from riskweave.policy.plan import Plan
+from riskweave.rules import plan as rules
+
+
+def decide(plan: Plan, state: State, batch: Batch) -> None:
+    """Carry a batch through every room; each program runs right after the room of its stage."""
+    remember(plan, state, batch)
+    for stage in range(STAGE_FEATURES, STAGE_TABLES):
+        expressions.step(plan.programs[stage], state.strings, batch)
+    for stage in range(STAGE_TABLES, len(plan.programs)):
+        rules.step_stage(plan.rules, stage, batch)
+        expressions.step(plan.programs[stage], state.strings, batch)
+    rules.step(plan.rules, batch)
+    decision.step(plan.decision, batch)
+
+
+def remember(plan: Plan, state: State, batch: Batch) -> None:
+    """Carry a batch as far as state goes: what a history needs to leave its traces."""
+    attributes.step(plan.attributes, state.attributes, batch)
+    expressions.step(plan.programs[STAGE_DECODED], state.strings, batch)
+    lists.step(plan.lists, state.lists, batch)
+    expressions.step(plan.programs[STAGE_LISTS], state.strings, batch)
+    features.step(plan.features, state.features, batch)

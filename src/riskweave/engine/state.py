@@ -1,0 +1,42 @@
+"""All that an engine remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from riskweave.engine.labels import LabelQueue
+from riskweave.engine.memory import EventMemory
+from riskweave.events.attributes import AttributesState
+from riskweave.expressions.strings import StringTables
+from riskweave.features.state import FeaturesState
+from riskweave.lists.state import ListsState
+from riskweave.policy.plan import Plan
+
+# Before any event: earlier than every time an event may have.
+NEVER_MS = -(2**62)
+
+
+@dataclass(slots=True)
+class State:
+    """Every room's state, and the engine's own: the watermark, recent ids, labels on their way."""
+
+    strings: StringTables
+    attributes: AttributesState
+    lists: ListsState
+    features: FeaturesState
+    memory: EventMemory
+    labels: LabelQueue
+    watermark_ms: int = NEVER_MS
+    events: int = 0
+
+    @classmethod
+    def create(cls, plan: Plan) -> State:
+        """Return the state before the first event."""
+        return cls(
+            strings=StringTables(plan.pool),
+            attributes=AttributesState.create(plan.attributes),
+            lists=ListsState.create(plan.lists),
+            features=FeaturesState.create(plan.features),
+            memory=EventMemory(plan.settings.dedupe_ms),
+            labels=LabelQueue(),
+        )

@@ -1,0 +1,171 @@
+"""From a policy to its plan: every room turns its part into flat arrays.
+
+Mistakes are collected over the whole policy, so one check names all of them. A room's mistake does
+not hide another's, unless the one stands on the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from riskweave.batch import Layout
+from riskweave.decision.plan import compile_decision
+from riskweave.document import Node
+from riskweave.errors import PolicyError, PolicyErrors
+from riskweave.events.attributes import AttributesCompiler, read_attributes
+from riskweave.events.compile import EventsCompiler
+from riskweave.events.rates import Rates
+from riskweave.events.spec import EventsSpec, read_spec
+from riskweave.expressions.compile import Compiler
+from riskweave.expressions.strings import StringPool
+from riskweave.expressions.types import Col, Type
+from riskweave.features.compile import FeaturesCompiler
+from riskweave.lists.compile import ListsCompiler
+from riskweave.lists.spec import read_lists
+from riskweave.policy.constants import read_constants
+from riskweave.policy.plan import Plan
+from riskweave.policy.policy import Policy
+from riskweave.policy.scope import PolicyScope
+from riskweave.rules.compile import RulesCompiler
+from riskweave.rules.spec import RulesSpec
+from riskweave.rules.spec import read_spec as read_rules
+
+Made = TypeVar("Made")
+
+
+@dataclass
+class Mistakes:
+    """Collects what is wrong, so that one check names all of it."""
+
+    errors: list[PolicyError] = field(default_factory=list)
+
+    def attempt(self, make: Callable[[], Made]) -> Made | None:
+        """Return what `make` makes; None, with the error kept, when it cannot."""
+        try:
+            return make()
+        except PolicyError as error:
+            self.add(error)
+            return None
+
+    def add(self, error: PolicyError) -> None:
+        found = error.errors if isinstance(error, PolicyErrors) else [error]
+        self.errors += [each for each in found if all(each is not known for known in self.errors)]
+
+    def raise_all(self) -> None:
+        """Raise what was collected: nothing, one error, or all of them."""
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        if self.errors:
+            raise PolicyErrors(self.errors)
+
+
+@dataclass
+class Compilation:
+    """A compiled policy with what static checks want to see of it."""
+
+    plan: Plan
+    scope: PolicyScope
+    lists: ListsCompiler
+    rules: RulesCompiler
+    rules_spec: RulesSpec
+
+
+def compile_policy(policy: Policy, pool: StringPool) -> Plan:
+    """Return the plan; raises PolicyError, or PolicyErrors with everything that is wrong."""
+    return compile_all(policy, pool).plan
+
+
+def compile_all(policy: Policy, pool: StringPool) -> Compilation:
+    """Compile, and keep the compilers."""
+    document, settings = policy.document, policy.settings
+    mistakes = Mistakes()
+    root, folder = document.root, document.folder
+    events = read_spec(root)
+    constants = mistakes.attempt(lambda: read_constants(document.section("constants"))) or {}
+    list_section = document.section("lists")
+    list_specs = mistakes.attempt(lambda: read_lists(list_section, folder) if list_section else []) or []
+    rules_spec = mistakes.attempt(lambda: read_rules(root, folder))
+    rates = mistakes.attempt(lambda: _rates(policy))
+
+    layout = Layout()
+    fields = EventsCompiler(events, layout, pool)
+    compiler = Compiler(layout, pool, settings.time_zone)
+    attributes = mistakes.attempt(
+        lambda: AttributesCompiler(_attribute_specs(events, policy), layout, pool, fields.key)
+    )
+    lists = mistakes.attempt(lambda: ListsCompiler(list_specs, layout, compiler, pool))
+    features = FeaturesCompiler(events, fields, layout, compiler, settings)
+    mistakes.raise_all()
+    assert attributes is not None
+    assert lists is not None
+    assert rules_spec is not None
+
+    section = document.section("features")
+    scope = PolicyScope(layout, events, fields, attributes, lists, constants, section, features)
+    for name, node in section.items() if section is not None else ():
+        mistakes.attempt(lambda name=name, node=node: _refuse_taken(scope, name, node))  # type: ignore[misc]
+        mistakes.attempt(lambda name=name, node=node: scope.named_feature(name, node.span))  # type: ignore[misc]
+    rules = RulesCompiler(rules_spec, layout, compiler, pool, scope)
+    rules_plan = mistakes.attempt(rules.compile)
+    mistakes.raise_all()
+    assert rules_plan is not None
+
+    outputs = tuple((name, compiler.column(scope.typed[name])) for name in scope.named)
+    programs = compiler.finish()
+    risks = [rules_plan.risk.index, *(column.index for column in rules_plan.risks.values())]
+    plan = Plan(
+        version=policy.version,
+        settings=settings,
+        events=events,
+        layout=layout,
+        pool=pool,
+        decode=fields.finish(rates),
+        attributes=attributes.finish(),
+        lists=lists.finish(),
+        features=features.finish(),
+        rules=rules_plan,
+        decision=compile_decision(
+            settings.bands, risks, rules_plan.floor.index, rules_plan.ceiling.index
+        ),
+        programs=programs,
+        outputs=outputs,
+        labels={
+            name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())
+        },
+    )
+    return Compilation(plan, scope, lists, rules, rules_spec)
+
+
+def _refuse_taken(scope: PolicyScope, name: str, node: Node) -> None:
+    if not name.isidentifier():
+        raise PolicyError(f"`{name}` cannot be a feature's name", node.span, "use letters, digits and _")
+    taken = scope.kind_of(name)
+    if taken:
+        raise PolicyError(f"`{name}` is a {taken} already", scope.span_of(name), "choose another name")
+
+
+def _rates(policy: Policy) -> Rates | None:
+    settings, folder = policy.settings, policy.document.folder
+    if settings.rates is None:
+        return None
+    section = policy.document.section("policy")
+    node = section.need("rates") if section is not None else None
+    if folder is None:
+        raise PolicyError("a policy without a folder has no rates file", node.span if node else None)
+    return Rates.read(folder / settings.rates, settings.currency)
+
+
+def _attribute_specs(events: EventsSpec, policy: Policy) -> list[object]:
+    specs = []
+    for entity in events.entities:
+        if entity.attributes is None:
+            continue
+        roles = {role.name: role.key for role in entity.roles}
+        first = next(iter(roles.values()))
+        key_types = [events.type_of(name) or Type.STRING for name in first]
+        specs.append(
+            read_attributes(entity.name, entity.attributes, roles, key_types, policy.document.folder)
+        )
+    return specs
