@@ -142,218 +142,228 @@ def run_program(code, start, constants, table, values):
     size = values.shape[1]
     for at in range(start, code.shape[0]):
         op = code[at, 0]
-        out = values[code[at, 1]]
-        a = values[code[at, 2]]
-        b = values[code[at, 3]]
+        o = code[at, 1]
+        a = code[at, 2]
+        b = code[at, 3]
         k = code[at, 5]
         m = code[at, 6]
         c = constants[k]
         if op == LT:
             for i in range(size):
-                out[i] = 1.0 if a[i] < b[i] else 0.0
+                values[o, i] = 1.0 if values[a, i] < values[b, i] else 0.0
         elif op == LT_RC:
             for i in range(size):
-                out[i] = 1.0 if a[i] < c else 0.0
+                values[o, i] = 1.0 if values[a, i] < c else 0.0
         elif op == LT_CR:
             for i in range(size):
-                out[i] = 1.0 if c < b[i] else 0.0
+                values[o, i] = 1.0 if c < values[b, i] else 0.0
         elif op == LE:
             for i in range(size):
-                out[i] = 1.0 if a[i] <= b[i] else 0.0
+                values[o, i] = 1.0 if values[a, i] <= values[b, i] else 0.0
         elif op == LE_RC:
             for i in range(size):
-                out[i] = 1.0 if a[i] <= c else 0.0
+                values[o, i] = 1.0 if values[a, i] <= c else 0.0
         elif op == LE_CR:
             for i in range(size):
-                out[i] = 1.0 if c <= b[i] else 0.0
+                values[o, i] = 1.0 if c <= values[b, i] else 0.0
         elif op == EQ:
             for i in range(size):
-                out[i] = 1.0 if a[i] == b[i] else 0.0
+                values[o, i] = 1.0 if values[a, i] == values[b, i] else 0.0
         elif op == EQ_RC:
             for i in range(size):
-                out[i] = 1.0 if a[i] == c else 0.0
+                values[o, i] = 1.0 if values[a, i] == c else 0.0
         elif op == NE:
             for i in range(size):
-                out[i] = 1.0 if (a[i] < b[i]) | (a[i] > b[i]) else 0.0
+                values[o, i] = 1.0 if (values[a, i] < values[b, i]) | (values[a, i] > values[b, i]) else 0.0
         elif op == NE_RC:
             for i in range(size):
-                out[i] = 1.0 if (a[i] < c) | (a[i] > c) else 0.0
+                values[o, i] = 1.0 if (values[a, i] < c) | (values[a, i] > c) else 0.0
         elif op == AND:
             for i in range(size):
-                p = (a[i] < 0.0) | (a[i] > 0.0)
-                q = (b[i] < 0.0) | (b[i] > 0.0)
-                out[i] = 1.0 if p & q else 0.0
+                p = (values[a, i] < 0.0) | (values[a, i] > 0.0)
+                q = (values[b, i] < 0.0) | (values[b, i] > 0.0)
+                values[o, i] = 1.0 if p & q else 0.0
         elif op == OR:
             for i in range(size):
-                p = (a[i] < 0.0) | (a[i] > 0.0)
-                q = (b[i] < 0.0) | (b[i] > 0.0)
-                out[i] = 1.0 if p | q else 0.0
+                p = (values[a, i] < 0.0) | (values[a, i] > 0.0)
+                q = (values[b, i] < 0.0) | (values[b, i] > 0.0)
+                values[o, i] = 1.0 if p | q else 0.0
         elif op == NOT:
             for i in range(size):
-                out[i] = 0.0 if (a[i] < 0.0) | (a[i] > 0.0) else 1.0
+                values[o, i] = 0.0 if (values[a, i] < 0.0) | (values[a, i] > 0.0) else 1.0
         elif op == TRUTH:
             for i in range(size):
-                out[i] = 1.0 if (a[i] < 0.0) | (a[i] > 0.0) else 0.0
+                values[o, i] = 1.0 if (values[a, i] < 0.0) | (values[a, i] > 0.0) else 0.0
         elif op == IS_NULL:
             for i in range(size):
-                out[i] = 1.0 if a[i] != a[i] else 0.0
+                values[o, i] = 1.0 if values[a, i] != values[a, i] else 0.0
         elif op == IN:
             for i in range(size):
-                out[i] = 1.0 if is_in(constants, k, m, a[i]) else 0.0
+                values[o, i] = 1.0 if is_in(constants, k, m, values[a, i]) else 0.0
         elif op == NOT_IN:
             for i in range(size):
-                out[i] = 1.0 if a[i] == a[i] and not is_in(constants, k, m, a[i]) else 0.0
+                values[o, i] = (
+                    1.0 if values[a, i] == values[a, i] and not is_in(constants, k, m, values[a, i]) else 0.0
+                )
         elif op == ADD:
             for i in range(size):
-                out[i] = finite(a[i] + b[i])
+                values[o, i] = finite(values[a, i] + values[b, i])
         elif op == ADD_RC:
             for i in range(size):
-                out[i] = finite(a[i] + c)
+                values[o, i] = finite(values[a, i] + c)
         elif op == SUB:
             for i in range(size):
-                out[i] = finite(a[i] - b[i])
+                values[o, i] = finite(values[a, i] - values[b, i])
         elif op == SUB_RC:
             for i in range(size):
-                out[i] = finite(a[i] - c)
+                values[o, i] = finite(values[a, i] - c)
         elif op == SUB_CR:
             for i in range(size):
-                out[i] = finite(c - b[i])
+                values[o, i] = finite(c - values[b, i])
         elif op == MUL:
             for i in range(size):
-                out[i] = finite(a[i] * b[i])
+                values[o, i] = finite(values[a, i] * values[b, i])
         elif op == MUL_RC:
             for i in range(size):
-                out[i] = finite(a[i] * c)
+                values[o, i] = finite(values[a, i] * c)
         elif op == DIV:
             for i in range(size):
-                out[i] = divide(a[i], b[i])
+                values[o, i] = divide(values[a, i], values[b, i])
         elif op == DIV_RC:
             for i in range(size):
-                out[i] = divide(a[i], c)
+                values[o, i] = divide(values[a, i], c)
         elif op == DIV_CR:
             for i in range(size):
-                out[i] = divide(c, b[i])
+                values[o, i] = divide(c, values[b, i])
         elif op == FLOORDIV:
             for i in range(size):
-                out[i] = floor_divide(a[i], b[i])
+                values[o, i] = floor_divide(values[a, i], values[b, i])
         elif op == MOD:
             for i in range(size):
-                out[i] = modulo(a[i], b[i])
+                values[o, i] = modulo(values[a, i], values[b, i])
         elif op == POW:
             for i in range(size):
-                out[i] = power(a[i], b[i])
+                values[o, i] = power(values[a, i], values[b, i])
         elif op == NEG:
             for i in range(size):
-                out[i] = finite(-a[i])
+                values[o, i] = finite(-values[a, i])
         elif op == IF:
-            other = values[code[at, 4]]
+            other = code[at, 4]
             for i in range(size):
-                out[i] = b[i] if (a[i] < 0.0) | (a[i] > 0.0) else other[i]
+                values[o, i] = (
+                    values[b, i] if (values[a, i] < 0.0) | (values[a, i] > 0.0) else values[other, i]
+                )
         elif op == COALESCE:
             for i in range(size):
-                out[i] = a[i] if a[i] == a[i] else b[i]
+                values[o, i] = values[a, i] if values[a, i] == values[a, i] else values[b, i]
         elif op == MIN:
             for i in range(size):
-                least = b[i] if b[i] < a[i] else a[i]
-                out[i] = least if b[i] == b[i] else NULL
+                least = values[b, i] if values[b, i] < values[a, i] else values[a, i]
+                values[o, i] = least if values[b, i] == values[b, i] else NULL
         elif op == MAX:
             for i in range(size):
-                greatest = b[i] if b[i] > a[i] else a[i]
-                out[i] = greatest if b[i] == b[i] else NULL
+                greatest = values[b, i] if values[b, i] > values[a, i] else values[a, i]
+                values[o, i] = greatest if values[b, i] == values[b, i] else NULL
         elif op == ABS:
             for i in range(size):
-                out[i] = finite(abs(a[i]))
+                values[o, i] = finite(abs(values[a, i]))
         elif op == ROUND:
             for i in range(size):
-                out[i] = rounded(a[i], m)
+                values[o, i] = rounded(values[a, i], m)
         elif op == FLOOR:
             for i in range(size):
-                out[i] = finite(np.floor(a[i]))
+                values[o, i] = finite(np.floor(values[a, i]))
         elif op == CEIL:
             for i in range(size):
-                out[i] = finite(np.ceil(a[i]))
+                values[o, i] = finite(np.ceil(values[a, i]))
         elif op == SQRT:
             for i in range(size):
-                out[i] = math.sqrt(a[i]) if a[i] >= 0.0 else NULL
+                values[o, i] = math.sqrt(values[a, i]) if values[a, i] >= 0.0 else NULL
         elif op == LOG:
             for i in range(size):
-                out[i] = math.log(a[i]) if a[i] > 0.0 else NULL
+                values[o, i] = math.log(values[a, i]) if values[a, i] > 0.0 else NULL
         elif op == LOG10:
             for i in range(size):
-                out[i] = math.log10(a[i]) if a[i] > 0.0 else NULL
+                values[o, i] = math.log10(values[a, i]) if values[a, i] > 0.0 else NULL
         elif op == EXP:
             for i in range(size):
-                out[i] = exponential(a[i])
+                values[o, i] = exponential(values[a, i])
         elif op == SIGN:
             for i in range(size):
-                sign = (1.0 if a[i] > 0.0 else 0.0) - (1.0 if a[i] < 0.0 else 0.0)
-                out[i] = sign if a[i] == a[i] else NULL
+                sign = (1.0 if values[a, i] > 0.0 else 0.0) - (1.0 if values[a, i] < 0.0 else 0.0)
+                values[o, i] = sign if values[a, i] == values[a, i] else NULL
         elif op == TIME_DIFF:
             for i in range(size):
-                out[i] = finite((a[i] - b[i]) / 1000.0)
+                values[o, i] = finite((values[a, i] - values[b, i]) / 1000.0)
         elif op == TIME_ADD:
             for i in range(size):
-                out[i] = finite(a[i] + np.floor(b[i] * 1000.0 + 0.5))
+                values[o, i] = finite(values[a, i] + np.floor(values[b, i] * 1000.0 + 0.5))
         elif op == LOCAL:
             low = 1.0
             high = 0.0
             offset = 0.0
             for i in range(size):
-                if not (low <= a[i] < high):
-                    if a[i] != a[i]:
-                        out[i] = NULL
+                if not (low <= values[a, i] < high):
+                    if values[a, i] != values[a, i]:
+                        values[o, i] = NULL
                         continue
-                    period = period_of(constants, k, m, a[i])
+                    period = period_of(constants, k, m, values[a, i])
                     low = constants[k + period] if period > 0 else -np.inf
                     high = constants[k + period + 1] if period + 1 < m else np.inf
                     offset = constants[k + m + period]
-                out[i] = a[i] + offset
+                values[o, i] = values[a, i] + offset
         elif op == HOUR:
             for i in range(size):
-                out[i] = finite(np.floor((a[i] - np.floor(a[i] / 86_400_000.0) * 86_400_000.0) / 3_600_000.0))
+                values[o, i] = finite(
+                    np.floor(
+                        (values[a, i] - np.floor(values[a, i] / 86_400_000.0) * 86_400_000.0) / 3_600_000.0
+                    )
+                )
         elif op == MINUTE:
             for i in range(size):
-                out[i] = finite(np.floor((a[i] - np.floor(a[i] / 3_600_000.0) * 3_600_000.0) / 60_000.0))
+                values[o, i] = finite(
+                    np.floor((values[a, i] - np.floor(values[a, i] / 3_600_000.0) * 3_600_000.0) / 60_000.0)
+                )
         elif op == WEEKDAY:
             for i in range(size):
-                day = np.floor(a[i] / 86_400_000.0) + 3.0
-                out[i] = finite(day - np.floor(day / 7.0) * 7.0)
+                day = np.floor(values[a, i] / 86_400_000.0) + 3.0
+                values[o, i] = finite(day - np.floor(day / 7.0) * 7.0)
         elif op == DAY:
             for i in range(size):
-                out[i] = civil(day_of(a[i]))[2] if a[i] == a[i] else NULL
+                values[o, i] = civil(day_of(values[a, i]))[2] if values[a, i] == values[a, i] else NULL
         elif op == MONTH:
             for i in range(size):
-                out[i] = civil(day_of(a[i]))[1] if a[i] == a[i] else NULL
+                values[o, i] = civil(day_of(values[a, i]))[1] if values[a, i] == values[a, i] else NULL
         elif op == YEAR:
             for i in range(size):
-                out[i] = civil(day_of(a[i]))[0] if a[i] == a[i] else NULL
+                values[o, i] = civil(day_of(values[a, i]))[0] if values[a, i] == values[a, i] else NULL
         elif op == DISTANCE_KM:
-            lat_b = values[code[at, 4]]
-            lon_b = values[code[at, 7]]
+            lat_b = code[at, 4]
+            lon_b = code[at, 7]
             for i in range(size):
-                out[i] = distance(a[i], b[i], lat_b[i], lon_b[i])
+                values[o, i] = distance(values[a, i], values[b, i], values[lat_b, i], values[lon_b, i])
         elif op == TEXT_TEST:
             for i in range(size):
-                if a[i] == a[i]:
-                    answer = answer_of(table, int(a[i]) * m + code[at, 7])
+                if values[a, i] == values[a, i]:
+                    answer = answer_of(table, int(values[a, i]) * m + code[at, 7])
                     if answer == UNKNOWN:
                         return at
-                    out[i] = 1.0 if answer == 1 else 0.0
+                    values[o, i] = 1.0 if answer == 1 else 0.0
                 else:
-                    out[i] = 0.0
+                    values[o, i] = 0.0
         elif op == TEXT_VALUE:
             for i in range(size):
-                if a[i] == a[i]:
-                    answer = answer_of(table, int(a[i]) * m + code[at, 7])
+                if values[a, i] == values[a, i]:
+                    answer = answer_of(table, int(values[a, i]) * m + code[at, 7])
                     if answer == UNKNOWN:
                         return at
-                    out[i] = float(answer) if answer != NO_ANSWER else NULL
+                    values[o, i] = float(answer) if answer != NO_ANSWER else NULL
                 else:
-                    out[i] = NULL
+                    values[o, i] = NULL
         elif op == FILL:
             for i in range(size):
-                out[i] = c
+                values[o, i] = c
         else:
             for i in range(size):
-                out[i] = a[i]
+                values[o, i] = values[a, i]
     return code.shape[0]
