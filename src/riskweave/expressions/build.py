@@ -128,7 +128,8 @@ def _choice(args: tuple[Typed, ...], kind: Type) -> Typed:
     if isinstance(condition, Op) and condition.op == "truth":
         condition = condition.args[0]
     if isinstance(condition, Const):
-        return then if condition.value else otherwise
+        chosen = then if condition.value else otherwise
+        return Const(None, kind) if isinstance(chosen, Const) and chosen.value is None else chosen
     if order(then) == order(otherwise):
         return then
     return Op("if", (condition, then, otherwise), kind)
