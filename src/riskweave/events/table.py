@@ -68,6 +68,7 @@ def decode_table(plan: DecodePlan, table: Any, arrival: int = 0, place: Place = 
     size = table.num_rows
     _refuse_odd_tables(plan, table)
     work = _Work(plan, table, size)
+    table = table.select([name for name in table.column_names if name in plan.sources])
     for kind, rows in _by_type(plan, table, size):
         if rows is None:
             _TypeColumns(work, kind, table, slice(None)).decode()
@@ -107,7 +108,8 @@ def decode_records(
 
 
 def _rejection(row: int, record: object, error: EventError, place: Place) -> Rejected:
-    return Rejected(place(row), row, record, error)
+    error.place = place(row)
+    return Rejected(error.place, row, record, error)
 
 
 def _refuse_odd_tables(plan: DecodePlan, table: Any) -> None:
@@ -146,7 +148,8 @@ def _equals(array: Array, text: str) -> NDArray[np.bool_]:
         if not inner.size:
             return columns.nothing(len(array))
         valid: NDArray[np.bool_] = array.is_valid().to_numpy(zero_copy_only=False)
-        return valid & inner[columns.raw(array.indices)]
+        same: NDArray[np.bool_] = inner[columns.raw(array.indices)]
+        return valid & same
     if columns.is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         texts = pc.cast(array, pa.string())
         equal: NDArray[np.bool_] = pc.fill_null(pc.equal(texts, text), False).to_numpy(zero_copy_only=False)
@@ -169,7 +172,7 @@ class _Work:
 
     def __init__(self, plan: DecodePlan, table: Any, size: int) -> None:
         self.plan = plan
-        self.table = table
+        self.table = table  # whole, so that a rejected record is shown whole
         self.size = size
         self.batch = empty_batch(plan.layout, size)
         self.sure = np.zeros(size, np.bool_)
