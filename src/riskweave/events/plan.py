@@ -1,0 +1,88 @@
+"""How records become columns: the frozen result of compiling the fields that a policy uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from riskweave.batch import Layout
+from riskweave.events.spec import Field
+from riskweave.expressions.strings import StringPool
+from riskweave.expressions.types import Type
+
+
+class Rates(Protocol):
+    """What foreign money is worth: `convert` gives minor units of the base currency, None when unknown."""
+
+    def convert(self, minor: int, currency: str, time_ms: int) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """How one field of one event type is decoded.
+
+    `row` is its row in `Batch.values` and `key_row` that in `Batch.keys`, -1 when nobody reads it.
+    `names` are those a record may use: its own first. A location from two foreign fields has them
+    in `pair`. `clean` turns one value that is not None into a text, or a number, or raises an
+    EventError that says what is expected.
+    """
+
+    field: Field
+    names: tuple[str, ...]
+    pair: tuple[str, str] | None
+    row: int
+    key_row: int
+    clean: Callable[..., Any]
+    expected: str
+
+
+class Step(NamedTuple):
+    """A field as the loop over one record wants it: unpacked in one go.
+
+    `currency` is the plan of the field that holds a money field's currency.
+    """
+
+    kind: Type
+    name: str
+    others: tuple[str, ...]
+    clean: Callable[..., Any]
+    row: int
+    key_row: int
+    required: bool
+    plan: FieldPlan
+    currency: FieldPlan | None
+
+
+@dataclass(frozen=True, slots=True)
+class TypePlan:
+    """How the records of one event type are decoded. `code` is its name in the string pool."""
+
+    name: str
+    code: int
+    match: tuple[tuple[str, str], ...]
+    time: FieldPlan
+    id: FieldPlan | None
+    fields: tuple[FieldPlan, ...]
+    labels: tuple[FieldPlan, ...]
+    composites: tuple[tuple[int, tuple[int, ...]], ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodePlan:
+    """All that decoding needs.
+
+    `sources` are the names of the file columns that matter; a reader need not read others.
+    `labels` are the names of the label fields of all types.
+    """
+
+    types: tuple[TypePlan, ...]
+    layout: Layout
+    pool: StringPool
+    currency: str
+    sources: frozenset[str]
+    labels: tuple[str, ...]
+
+
+Record = Mapping[str, object]
