@@ -20,7 +20,8 @@ from riskweave.batch import STAGE_DECODED, Batch, Layout
 from riskweave.document import Node
 from riskweave.errors import EventError, LimitError, PolicyError, Span, StateError, did_you_mean
 from riskweave.events.hashing import hash_int, hash_pair, hash_text
-from riskweave.events.table_files import TextTable, beside, read_table, time_ms
+from riskweave.events.table_files import TextTable, beside, read_table
+from riskweave.events.times import iso_ms
 from riskweave.expressions.strings import StringPool
 from riskweave.expressions.types import Col, Type
 from riskweave.kernels.asof import enter_keys, find_key, known_as_of
@@ -253,7 +254,7 @@ def _read_versions(
     if spec.begins:
         for row, text in enumerate(table.need(spec.begins)):
             if text:
-                moment = time_ms(text)
+                moment = iso_ms(text)
                 if moment is None:
                     raise table.error(row, spec.begins, _EXPECTED[Type.TIME])
                 from_ms[row] = moment
@@ -299,7 +300,7 @@ def _read_text(kind: Type, text: str, pool: StringPool) -> tuple[float, ...] | N
         flag = _FLAGS.get(text.lower())
         return None if flag is None else (flag,)
     if kind is Type.TIME:
-        moment = time_ms(text)
+        moment = iso_ms(text)
         return None if moment is None else (float(moment),)
     try:
         numbers = tuple(float(each) for each in text.split(","))

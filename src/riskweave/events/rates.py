@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from riskweave.errors import PolicyError, Span
 from riskweave.events.money import currency_digits, is_currency
-from riskweave.events.table_files import read_table, time_ms
+from riskweave.events.table_files import read_table
+from riskweave.events.times import iso_ms
 
 DAY_MS = 86_400_000
 
@@ -55,7 +56,7 @@ class Rates:
                 raise table.error(row, "currency", "an ISO 4217 code, as in USD")
             if currency == base:
                 raise table.error(row, "currency", "another currency than the base currency")
-            moment = time_ms(date)
+            moment = iso_ms(date)
             if moment is None or moment % DAY_MS:
                 raise table.error(row, "date", "a date, as in 2026-01-31")
             parsed = _read_rate(rate)

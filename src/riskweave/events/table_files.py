@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -186,21 +186,3 @@ def _text(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return str(value)
-
-
-def time_ms(text: str) -> int | None:
-    """Return the milliseconds UTC of an ISO 8601 date or time; None when the text is neither.
-
-    A date means its first instant; a time without an offset is UTC.
-
-    >>> time_ms("1970-01-02"), time_ms("1970-01-01T01:00:00+01:00"), time_ms("soon")
-    (86400000, 0, None)
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.errors import PolicyError
-from riskweave.events.table_files import TextTable, beside, read_table, time_ms
+from riskweave.events.table_files import TextTable, beside, read_table
+from riskweave.events.times import iso_ms
 from riskweave.lists.spec import ListSpec
 
 # An entry holds in [from, until) of event time; these are the ends of time.
@@ -95,7 +96,7 @@ def _times(table: TextTable, column: str, absent: int) -> NDArray[np.int64] | No
     known: dict[str, int] = {"": absent}
     for text in set(cells):
         if text:
-            moment = time_ms(text)
+            moment = iso_ms(text)
             if moment is None:
                 raise table.error(
                     list(cells).index(text), column, "a date or time, as in 2026-01-31T12:00:00Z"
@@ -114,7 +115,7 @@ def _from_policy(spec: ListSpec) -> Source:
     for each in written:
         moments = []
         for text, absent in ((each.begins, BEGINNING_MS), (each.expires, NEVER_MS)):
-            moment = time_ms(text) if text else absent
+            moment = iso_ms(text) if text else absent
             if moment is None:
                 raise PolicyError(
                     f"list `{spec.name}`: `{text}` is not a time",
