@@ -46,55 +46,66 @@ COUNTED_CUTS = 15
 
 
 @inline_kernel
-def find_rows(column, cuts, first_row, words, places):
-    """Fill `places` with where in `rows` the bits of each value's interval begin.
+def find_rows(values, row, first, count, reals, cut, cuts, first_row, words, places, begin):
+    """Fill `places[begin:begin + count]` with where in `rows` the bits of each value's interval begin.
 
     The number of an interval is the number of cuts at or below the value; null has none.
     """
-    count = column.size
-    if cuts.size <= COUNTED_CUTS:
-        for i in range(count):
-            places[i] = 0
+    if count == 1:
+        value = values[row, first]
         at = 0
-        while at + 3 < cuts.size:
-            cut0 = cuts[at]
-            cut1 = cuts[at + 1]
-            cut2 = cuts[at + 2]
-            cut3 = cuts[at + 3]
+        step = (cuts + 1) >> 1
+        while step > 0:
+            at += step * np.int64(reals[cut + at + step - 1] <= value)
+            step >>= 1
+        places[begin] = first_row + words * at
+        return
+    column = values[row, first : first + count]
+    place = places[begin : begin + count]
+    if cuts <= COUNTED_CUTS:
+        for i in range(count):
+            place[i] = 0
+        at = cut
+        while at + 3 < cut + cuts:
+            cut0 = reals[at]
+            cut1 = reals[at + 1]
+            cut2 = reals[at + 2]
+            cut3 = reals[at + 3]
             for i in range(count):
                 value = column[i]
-                places[i] += (
+                place[i] += (
                     np.int64(cut0 <= value)
                     + np.int64(cut1 <= value)
                     + np.int64(cut2 <= value)
                     + np.int64(cut3 <= value)
                 )
             at += 4
-        cut0 = cuts[at]
-        cut1 = cuts[at + 1]
-        cut2 = cuts[at + 2]
+        cut0 = reals[at]
+        cut1 = reals[at + 1]
+        cut2 = reals[at + 2]
         for i in range(count):
             value = column[i]
             last = np.int64(cut0 <= value) + np.int64(cut1 <= value) + np.int64(cut2 <= value)
-            places[i] = first_row + words * (places[i] + last)
+            place[i] = first_row + words * (place[i] + last)
         return
     # Halving, a step for all events at a time: the inner loops have no branches and become gathers.
-    quarter = (cuts.size + 1) // 4
-    cut0 = cuts[quarter - 1]
-    cut1 = cuts[2 * quarter - 1]
-    cut2 = cuts[3 * quarter - 1]
+    before = cut - 1
+    step = (cuts + 1) >> 2
+    cut0 = reals[before + step]
+    cut1 = reals[before + 2 * step]
+    cut2 = reals[before + 3 * step]
     for i in range(count):
         value = column[i]
-        places[i] = quarter * (np.int64(cut0 <= value) + np.int64(cut1 <= value) + np.int64(cut2 <= value))
-    step = quarter // 2
+        place[i] = step * (np.int64(cut0 <= value) + np.int64(cut1 <= value) + np.int64(cut2 <= value))
+    step >>= 1
     while step > 1:
         for i in range(count):
-            place = places[i]
-            places[i] = place + step * np.int64(cuts[place + step - 1] <= column[i])
-        step //= 2
+            at = place[i]
+            place[i] = at + step * (reals[before + at + step] <= column[i])
+        step >>= 1
     for i in range(count):
-        place = places[i]
-        places[i] = first_row + words * (place + np.int64(cuts[place] <= column[i]))
+        at = place[i]
+        place[i] = first_row + words * (at + np.int64(reals[before + at + 1] <= column[i]))
 
 
 @inline_kernel
@@ -174,13 +185,9 @@ def match(values, plan, reals, rows, first, places, bits, hit_start, hit_rule):
             columns = plan[at + 3]
             for c in range(columns):
                 entry = column_at + (plan[at + 2] + c) * COLUMN_FIELDS
-                cut = plan[entry + 1]
                 find_rows(
-                    values[plan[entry], first : first + count],
-                    reals[cut : cut + plan[entry + 2]],
-                    plan[entry + 3],
-                    words,
-                    places[c * count : (c + 1) * count],
+                    values, plan[entry], first, count, reals, plan[entry + 1], plan[entry + 2],
+                    plan[entry + 3], words, places, c * count,
                 )
             intersect(rows, plan[at + 4], words, columns, count, places, bits, plan[at], stride)
         for i in range(count):

@@ -13,7 +13,7 @@ from riskweave.kernels import matching
 from riskweave.rules.ranges import LOWEST, Ranges
 
 # Rules of one chunk: their rows of bits stay in the second-level cache.
-CHUNK_RULES = 1024
+CHUNK_RULES = 2048
 
 # A column read by no more rules of a chunk than this is asked for their survivors only.
 RARE_READERS = 2
@@ -41,7 +41,7 @@ class Matcher:
         bits = np.empty(block * self.words, np.uint64)
         start = np.empty(events + 1, np.int64)
         start[0] = 0
-        hits = np.empty(64 + 4 * events, np.int32)
+        hits = np.empty(256 + 4 * events, np.int32)
         first = 0
         while True:
             first = matching.match(values, self.plan, self.reals, self.rows, first, places, bits, start, hits)
