@@ -111,7 +111,9 @@ def one_event_us(matcher: Matcher, values: np.ndarray) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("--rules", type=int, nargs="+", default=[100, 1000, 2000, 10000])
     arguments = parser.parse_args()
@@ -133,8 +135,9 @@ def main() -> None:
         expected_start, expected = numpy_hits(rules, names, checked, texts)
         same = np.array_equal(start, expected_start) and np.array_equal(hits[: start[-1]], expected)
         print(
-            f"{count:6d} rules: {events / seconds:12,.0f} events/s, one event {one_event_us(matcher, values):.1f} us, "
-            f"compiled in {compile_s:.3f} s, {matcher.rows.nbytes / 1024:,.0f} KiB, hits equal NumPy's: {same}"
+            f"{count:6d} rules: {events / seconds:12,.0f} events/s,"
+            f" one event {one_event_us(matcher, values):.1f} us,"
+            f" compiled in {compile_s:.3f} s, {matcher.rows.nbytes >> 10:,} KiB, hits equal NumPy's: {same}"
         )
 
 

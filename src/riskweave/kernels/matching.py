@@ -10,7 +10,8 @@ block of events passes. All of a plan is in three arrays:
 `plan` int64: HEADER numbers, then
     per chunk    first word of its rules in an event's words, words (even), first column, columns,
                  where in `rows` the bits of its rules begin
-    per column   row in `values`, first cut in `reals`, cuts (a power of two less one, at least 3), first of its `rows`
+    per column   row in `values`, first cut in `reals`, cuts (a power of two less one, at least 3),
+                 first of its `rows`
     per rule + 1 first of its tests; per test the row in `values`
 `reals` float64: cuts (ascending, the first -inf so that only null is before it, padded with NaN);
     per test its bounds: it holds where low <= value and not value >= high
@@ -186,8 +187,17 @@ def match(values, plan, reals, rows, first, places, bits, hit_start, hit_rule):
             for c in range(columns):
                 entry = column_at + (plan[at + 2] + c) * COLUMN_FIELDS
                 find_rows(
-                    values, plan[entry], first, count, reals, plan[entry + 1], plan[entry + 2],
-                    plan[entry + 3], words, places, c * count,
+                    values,
+                    plan[entry],
+                    first,
+                    count,
+                    reals,
+                    plan[entry + 1],
+                    plan[entry + 2],
+                    plan[entry + 3],
+                    words,
+                    places,
+                    c * count,
                 )
             intersect(rows, plan[at + 4], words, columns, count, places, bits, plan[at], stride)
         for i in range(count):

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 
 from riskweave.expressions.strings import StringPool
 from riskweave.expressions.types import Const, Op, Type, Typed
-from riskweave.rules.ranges import EVERYTHING, NOTHING, NULL, TRUE, Ranges, codes, compare, points
+from riskweave.rules.ranges import EVERYTHING, NOT_NULL, NOTHING, NULL, TRUE, Ranges, codes, compare, points
 
 Condition = dict[Typed, Ranges]
 
+# What each comparison is called, and when its sides change places.
+_SYMBOL = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -66,13 +68,15 @@ def read(node: Typed, pool: StringPool) -> tuple[Typed, Ranges]:
                 return combined
         elif node.op == "is_null":
             return node.args[0], NULL
-        elif node.op == "in":
+        elif node.op in ("in", "not_in"):
             allowed = _members(node.args[0].type, node.extra, pool)
             if allowed is not None:
-                return node.args[0], allowed
-        elif node.op in _MIRRORED:
+                return node.args[0], allowed if node.op == "in" else NOT_NULL - allowed
+        elif node.op == "truth":
+            return read(node.args[0], pool)
+        elif node.op in _SYMBOL:
             left, right = node.args
-            op = node.op
+            op = _SYMBOL[node.op]
             if isinstance(left, Const):
                 left, right, op = right, left, _MIRRORED[op]
             if isinstance(right, Const) and not isinstance(left, Const):
@@ -113,7 +117,7 @@ def _compared(kind: Type, op: str, constant: Const, pool: StringPool) -> Ranges 
             return None
         code = pool.code(value) if isinstance(value, str) else int(value)
         equal = codes([code])
-        return equal if op == "==" else Ranges((~equal).edges)
+        return equal if op == "==" else NOT_NULL - equal
     if isinstance(value, (bool, int, float)):
         return compare(op, float(value))
     return None

@@ -49,7 +49,9 @@ class Matcher:
                 return start, hits
             # The rest is likely to hit as often as what was seen, and one event may hit every rule.
             used = int(start[first])
-            longer = np.empty(max(2 * hits.size, int(1.2 * used * events / max(first, 1))) + self.rules, np.int32)
+            longer = np.empty(
+                max(2 * hits.size, int(1.2 * used * events / max(first, 1))) + self.rules, np.int32
+            )
             longer[:used] = hits[:used]
             hits = longer
 

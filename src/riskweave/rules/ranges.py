@@ -106,7 +106,7 @@ def compare(op: str, number: float) -> Ranges:
         return Ranges((number,))
     if op == "==":
         return points([number])
-    return Ranges((LOWEST,)) & Ranges((~points([number])).edges)
+    return NOT_NULL - points([number])
 
 
 def points(numbers: Iterable[float]) -> Ranges:
