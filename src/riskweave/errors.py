@@ -4,7 +4,7 @@
     ├── PolicyError        the analyst's mistake: a policy that cannot be right
     │   └── PolicyErrors   several of them, all that one check found
     ├── EventError         the sender's mistake: one record that cannot be read
-    ├── DuplicateError     the same event id again, with other content
+    │   └── DuplicateError the same event id again, with other content
     ├── StateError         a snapshot that does not fit or is damaged
     └── LimitError         something from outside is larger than allowed
 
@@ -110,18 +110,19 @@ class EventError(RiskweaveError):
         return f"{where}field `{self.field}`: found {self.found}, expected {self.expected}"
 
 
-class DuplicateError(RiskweaveError):
+class DuplicateError(EventError):
     """An event id came again with other content; `difference` maps field to (first, now)."""
 
     def __init__(self, event_id: str, difference: dict[str, tuple[object, object]]) -> None:
         self.event_id = event_id
         self.difference = difference
-        changed = ", ".join(
-            f"{name}: first {shorten(old)}, now {shorten(new)}" for name, (old, new) in difference.items()
-        )
+        name, (first, now) = next(iter(difference.items()))
+        others = [each for each in difference if each != name]
+        also = f" (different too: {', '.join(others)})" if others else ""
         super().__init__(
-            f"event id `{event_id}` was decided before with other content ({changed}); "
-            "send a new id for a new event"
+            name,
+            now,
+            f"{shorten(first)} as when event id `{event_id}` was first decided{also}; send a new id for a new event",
         )
 
 

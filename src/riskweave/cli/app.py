@@ -79,7 +79,8 @@ def test(policy: PolicyPath, as_json: Json = False) -> None:
 def replay(
     policy: PolicyPath,
     events: Annotated[
-        list[Path], typer.Argument(metavar="EVENTS...", help="Files: Parquet, Arrow, CSV, JSON, JSON Lines (.gz).")
+        list[Path],
+        typer.Argument(metavar="EVENTS...", help="Files: Parquet, Arrow, CSV, JSON, JSON Lines (.gz)."),
     ],
     labels: Annotated[Path | None, typer.Option(help="A file of event_id, label, value, time.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the decisions go (Parquet).")] = None,

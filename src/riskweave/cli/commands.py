@@ -84,7 +84,9 @@ def check(path: Path, as_json: bool) -> int:
     for finding in findings:
         colour = "red" if finding.severity == "error" else "yellow"
         console.print(f"[{colour}]{finding.severity}[/{colour}]", end=" ")
-        console.print(str(PolicyError(finding.message, finding.span, finding.hint)), markup=False, highlight=False)
+        console.print(
+            str(PolicyError(finding.message, finding.span, finding.hint)), markup=False, highlight=False
+        )
     seconds = time.perf_counter() - started
     verdict = "[red]not ready[/red]" if wrong else "[green]can go live[/green]"
     console.print(
@@ -153,7 +155,12 @@ def test(path: Path, as_json: bool) -> int:
 
 
 def replay(
-    path: Path, events: list[Path], labels: Path | None, out: Path | None, rejected: Path | None, as_json: bool
+    path: Path,
+    events: list[Path],
+    labels: Path | None,
+    out: Path | None,
+    rejected: Path | None,
+    as_json: bool,
 ) -> int:
     """Replay files; prints a summary or one JSON object."""
     from riskweave.policy.policy import Policy
@@ -167,9 +174,9 @@ def replay(
         print(json.dumps(report.to_json()))
         return 0
     print_report(report)
-    for what, file in (("decisions", out), ("rejected records", rejected)):
-        if file is not None:
-            console.print(f"{what}: {file}", highlight=False)
+    for what, written in (("decisions", out), ("rejected records", rejected)):
+        if written is not None:
+            console.print(f"{what}: {written}", highlight=False)
     return 0
 
 

@@ -20,7 +20,9 @@ def run(events: int, seed: int) -> None:
     from riskweave.simulation.payments import payments
 
     policy = Policy.read(scenarios.folder("starter"))
-    console.print(f"[bold]riskweave[/bold]: the policy `{policy.name}` decides {events:,} simulated payments\n")
+    console.print(
+        f"[bold]riskweave[/bold]: the policy `{policy.name}` decides {events:,} simulated payments\n"
+    )
     with console.status("Simulating a city of card holders"):
         stream = payments(events, seed)
     engine = build(policy)
@@ -45,8 +47,7 @@ def _caught(attacks: list[str], actions: list[str]) -> Table:
         table.add_column(f"[{style}]{action}[/]", justify="right")
     counts: dict[str, dict[str, int]] = {}
     for attack, action in zip(attacks, actions, strict=True):
-        kind = counts.setdefault(attack or "legitimate", dict.fromkeys(ACTION_STYLE, 0))
-        kind[action] += 1
+        counts.setdefault(attack or "legitimate", dict.fromkeys(ACTION_STYLE, 0))[action] += 1
     for kind, by_action in sorted(counts.items(), key=lambda each: each[0] != "legitimate"):
         total = sum(by_action.values())
         shares = [f"{count / total:.1%}" for count in by_action.values()]

@@ -31,10 +31,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A rule that fired, with its reason per language."""
+    """A rule that fired, with its reason per language; `risk` is None when a formula gave it."""
 
     rule: str
-    risk: float
+    risk: float | None
     reason: dict[str, str]
 
 
@@ -45,8 +45,8 @@ class ListMatch:
     list: str
     operand: str
     value: str
-    by: str
-    why: str
+    by: str | None
+    why: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Decision:
 
     def reasons(self, language: str = "en") -> list[str]:
         """Return the reasons in `language` (English where there is none), riskiest first."""
-        ranked = sorted(self.hits, key=lambda hit: -hit.risk)
+        ranked = sorted(self.hits, key=lambda hit: -(hit.risk or 0.0))
         return [hit.reason.get(language) or hit.reason.get("en") or hit.rule for hit in ranked]
 
     def as_duplicate(self) -> Decision:
@@ -113,12 +113,15 @@ class Decisions:
         """Return one named feature's column; text comes as codes, so read that from `to_arrow`."""
         for k, output in enumerate(self.outputs):
             if output.name == name:
-                return self.features[k]
+                column: NDArray[np.float64] = self.features[k]
+                return column
         raise KeyError(name)
 
     def rules(self, index: int) -> list[str]:
         """Return the ids of the rules that decision `index` hit."""
-        return [self.rule_ids[rule] for rule in self.hit_rule[self.hit_start[index] : self.hit_start[index + 1]]]
+        return [
+            self.rule_ids[rule] for rule in self.hit_rule[self.hit_start[index] : self.hit_start[index + 1]]
+        ]
 
     def actions(self) -> dict[str, int]:
         """Return how many decisions each action has, answers to repeated ids left out."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riskweave.batch import ACTIONS, Batch, empty_batch, take_rows
+from riskweave.batch import ACTIONS, empty_batch, take_rows
 from riskweave.engine import pipeline
 from riskweave.engine.answers import Answers
 from riskweave.engine.decisions import Decision, Decisions, Output
-from riskweave.engine.memory import Remembered
-from riskweave.engine.snapshot import Snapshot
+from riskweave.engine.keeping import pool_of, restore_state, take_snapshot
+from riskweave.engine.memory import Content, Remembered, content_of
 from riskweave.engine.state import State
 from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
 from riskweave.events.hashing import hash_text
@@ -60,11 +60,11 @@ class Engine:
         started = time.perf_counter()
         self.policy = policy
         self.plan: Plan = compile_policy(policy, pool)
-        self.rule_ids: tuple[str, ...] = tuple(self.plan.rules.ids)
+        self.rule_ids: tuple[str, ...] = tuple(rule.id for rule in self.plan.rules.rules)
         self.outputs = tuple(Output(name, column.index, column.type) for name, column in self.plan.outputs)
         self._answers = Answers(self.plan, self.outputs, self.rule_ids)
         self._one = empty_batch(self.plan.layout, 1)
-        rows = BLOCK_VALUES // max(self.plan.layout.all_rows, 1)
+        rows = BLOCK_VALUES // max(self.plan.layout.rows, 1)
         self.block_rows = max(BLOCK_ROWS_MIN, min(BLOCK_ROWS_MAX, rows))
         self.compile_seconds = time.perf_counter() - started
 
@@ -105,7 +105,7 @@ class Engine:
             for name, value in event_labels(plan.decode, record).items():
                 self._queue(name, batch.time_ms, batch.event_hash, np.array([value]))
         if number >= 0:
-            content = dict(record)
+            content = content_of(record, plan.decode.sources)
             state.memory.keep(Remembered(number, 1, watermark_ms, lambda _: content, lambda _: decision))
         return decision
 
@@ -115,19 +115,11 @@ class Engine:
         if found is None:
             raise StateError(f"the first answer to event `{identity}` is no longer kept")
         content, answer = found
-        self._refuse_other_content(identity, content, record)
-        assert isinstance(answer, Decision)
+        now = content_of(record, self.plan.decode.sources)
+        if now != content:
+            changed = sorted(name for name in now | content if now.get(name) != content.get(name))
+            raise DuplicateError(identity, {name: (content.get(name), now.get(name)) for name in changed})
         return answer.as_duplicate()
-
-    def _refuse_other_content(self, identity: str, first: Record, now: Record) -> None:
-        names = self.plan.decode.sources
-        difference = {
-            name: (first.get(name), now.get(name))
-            for name in sorted(names)
-            if first.get(name) != now.get(name) and str(first.get(name)) != str(now.get(name))
-        }
-        if difference:
-            raise DuplicateError(identity, difference)
 
     # ---- many events
 
@@ -219,11 +211,13 @@ class Engine:
         """Keep a block's contents and answers for the policy's `dedupe` period."""
         answers, rows = self._answers, decoded.rows
 
-        def content(k: int) -> dict[str, object]:
-            return dict(source.record(int(rows[k])))
+        names = self.plan.decode.sources
 
-        def answer(k: int) -> Decision:
-            return answers.at(decisions, int(position[k]))
+        def content(k: int) -> Content:
+            return content_of(source.record(int(rows[k])), names)
+
+        def answer(k: int) -> Decision | None:
+            return answers.at(decisions, int(position[k])) if position[k] >= 0 else None
 
         batch = decoded.batch
         watermark_ms = int(batch.watermark_ms[-1])
@@ -240,7 +234,9 @@ class Engine:
         name, identity = label.get("label"), label.get("event_id")
         if name is None:
             if len(self.plan.labels) != 1:
-                raise EventError("label", None, f"one of: {', '.join(self.plan.labels) or 'no label is declared'}")
+                raise EventError(
+                    "label", None, f"one of: {', '.join(self.plan.labels) or 'no label is declared'}"
+                )
             name = next(iter(self.plan.labels))
         if name not in self.plan.labels:
             known = list(self.plan.labels)
@@ -264,6 +260,24 @@ class Engine:
     ) -> None:
         """Take labels that arrive at `due_ms` of event time; see `events.hashing` for the ids' hashes."""
         self.state.labels.add(due_ms, event_hashes, self.plan.labels[name][0], values)
+
+    # ---- state
+
+    def snapshot(self) -> Snapshot:
+        """Return all state at this position of the stream; `restore` goes on from it bit for bit."""
+        return take_snapshot(self.plan, self.state)
+
+    @classmethod
+    def restore(cls, policy: Policy, snapshot: Snapshot) -> Engine:
+        """Return an engine that goes on where the snapshot was taken; raises StateError when it does not fit."""
+        engine = cls.__new__(cls)
+        engine._build(policy, pool_of(snapshot))
+        engine.state = restore_state(engine.plan, snapshot)
+        return engine
+
+    def describe(self) -> dict[str, object]:
+        """Return how much is remembered: bytes by room and entity, events, late and too late ones."""
+        return self.state.describe(self.plan)
 
     def _queue(
         self,
@@ -290,7 +304,8 @@ class _Source:
     def __init__(self, events: pa.Table | Sequence[Record], start: int, size: int) -> None:
         self.start = start
         self.is_table = hasattr(events, "slice")
-        self.part: Any = events.slice(start, size) if self.is_table else events[start : start + size]
+        rows: Any = events
+        self.part: Any = rows.slice(start, size) if self.is_table else rows[start : start + size]
 
     def decode(self, plan: Plan, arrival: int, place: Place) -> Decoded:
         decode = decode_table if self.is_table else decode_records

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from riskweave.engine.decisions import Decision, Hit, ListMatch
 from riskweave.kernels import idset
+
+# A record's values as texts: two records are the same when these are.
+Content = dict[str, str | None]
 
 _ROWS_MIN = 1 << 12
 
@@ -21,8 +27,8 @@ class Remembered:
     first: int
     size: int
     watermark_ms: int
-    content: Callable[[int], dict[str, object]]
-    answer: Callable[[int], object]
+    content: Callable[[int], Content]
+    answer: Callable[[int], Decision | None]
 
 
 class EventMemory:
@@ -61,7 +67,7 @@ class EventMemory:
         while self.runs and run.watermark_ms - self.runs[0].watermark_ms > self.period_ms:
             self.runs.popleft()
 
-    def find(self, number: int) -> tuple[dict[str, object], object] | None:
+    def find(self, number: int) -> tuple[Content, Decision] | None:
         """Return content and answer of an event by its number; None when they are forgotten."""
         low, high = 0, len(self.runs)
         while low < high:
@@ -72,8 +78,41 @@ class EventMemory:
             elif number >= run.first + run.size:
                 low = middle + 1
             else:
-                return run.content(number - run.first), run.answer(number - run.first)
+                answer = run.answer(number - run.first)
+                return None if answer is None else (run.content(number - run.first), answer)
         return None
+
+    def snapshot(self) -> dict[str, NDArray[np.generic]]:
+        """Return ids, contents and answers as arrays."""
+        kept = msgspec.msgpack.encode(list(self._kept()), enc_hook=_plain)
+        return {
+            "table": self.table[self.table[:, 1] != 0],
+            "next_number": np.array([self.next_number]),
+            "kept": np.frombuffer(kept, np.uint8),
+        }
+
+    def _kept(self) -> Iterator[tuple[int, int, Content, Decision]]:
+        for run in self.runs:
+            for k in range(run.size):
+                answer = run.answer(k)
+                if answer is not None:
+                    yield run.first + k, run.watermark_ms, run.content(k), answer
+
+    @classmethod
+    def restore(cls, period_ms: int, arrays: Mapping[str, NDArray[np.generic]]) -> EventMemory:
+        """Return the memory that `snapshot` described."""
+        memory = cls(period_ms)
+        memory.next_number = int(arrays["next_number"][0])
+        old = np.ascontiguousarray(arrays["table"], np.int64)
+        rows = _ROWS_MIN
+        while rows < 4 * len(old):
+            rows *= 2
+        memory.table = np.zeros((rows, 3), np.int64)
+        memory.taken = int(idset.rebuild(old, 0, 2**62, memory.table))
+        kept = msgspec.msgpack.decode(arrays["kept"].tobytes(), type=list[_Kept])
+        for number, watermark_ms, content, answer in kept:
+            memory.runs.append(_one(number, watermark_ms, content, answer.decision()))
+        return memory
 
     def _make_room(self, size: int, watermark_ms: int) -> None:
         if 2 * (self.taken + size) <= len(self.table):
@@ -84,3 +123,65 @@ class EventMemory:
         table = np.zeros((rows, 3), np.int64)
         self.taken = int(idset.rebuild(self.table, watermark_ms, self.period_ms, table))
         self.table = table
+
+
+def content_of(record: Mapping[str, object], names: frozenset[str]) -> Content:
+    """Return a record's values under these names as texts, in one spelling each."""
+    return {name: _text(record[name]) for name in names if record.get(name) is not None}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return moment.astimezone(UTC).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_text(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_text(each) for each in value) + "]"
+    return str(value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(type(value).__name__)
+
+
+class _Answer(msgspec.Struct):
+    """A decision as it lies in a snapshot."""
+
+    event_id: str | None
+    time_ms: int
+    action: str
+    score: float
+    hits: list[Hit]
+    features: dict[str, bool | int | float | str | None]
+    lists: list[ListMatch]
+    duplicate: bool
+    values: list[float]
+    rule_numbers: list[int]
+
+    def decision(self) -> Decision:
+        return Decision(
+            self.event_id,
+            self.time_ms,
+            self.action,
+            self.score,
+            tuple(self.hits),
+            dict(self.features),
+            tuple(self.lists),
+            self.duplicate,
+            np.array(self.values, np.float64),
+            tuple(self.rule_numbers),
+        )
+
+
+_Kept = tuple[int, int, Content, _Answer]
+
+
+def _one(number: int, watermark_ms: int, content: Content, answer: Decision) -> Remembered:
+    return Remembered(number, 1, watermark_ms, lambda _: content, lambda _: answer)

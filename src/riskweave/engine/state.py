@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from riskweave.engine.labels import LabelQueue
 from riskweave.engine.memory import EventMemory
 from riskweave.events.attributes import AttributesState
-from riskweave.expressions.strings import StringTables
+from riskweave.expressions.run import StringTables
 from riskweave.features.state import FeaturesState
 from riskweave.lists.state import ListsState
 from riskweave.policy.plan import Plan
@@ -33,10 +33,23 @@ class State:
     def create(cls, plan: Plan) -> State:
         """Return the state before the first event."""
         return cls(
-            strings=StringTables(plan.pool),
+            strings=StringTables(plan.programs, plan.pool),
             attributes=AttributesState.create(plan.attributes),
             lists=ListsState.create(plan.lists),
             features=FeaturesState.create(plan.features),
             memory=EventMemory(plan.settings.dedupe_ms),
             labels=LabelQueue(),
         )
+
+    def describe(self, plan: Plan) -> dict[str, object]:
+        """Return how much is remembered, room by room."""
+        return {
+            "events": self.events,
+            "watermark_ms": self.watermark_ms if self.events else None,
+            "features": self.features.describe(plan.features),
+            "lists": self.lists.describe(),
+            "attributes": self.attributes.describe(),
+            "ids": {"remembered": len(self.memory), "bytes": self.memory.table.nbytes},
+            "labels_on_their_way": len(self.labels),
+            "texts": {"count": len(plan.pool), "answers_bytes": self.strings.nbytes},
+        }

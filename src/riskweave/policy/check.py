@@ -35,7 +35,12 @@ def _unused(compilation: Compilation) -> list[Finding]:
         if name not in scope.used_features
     ]
     findings += [
-        Finding("warning", f"nothing asks list `{spec.name}`", spec.span, "use it as `field in list`, or remove it")
+        Finding(
+            "warning",
+            f"nothing asks list `{spec.name}`",
+            spec.span,
+            "use it as `field in list`, or remove it",
+        )
         for spec in compilation.lists.unused()
     ]
     findings += [
@@ -51,7 +56,7 @@ def _tests(policy: Policy, compilation: Compilation) -> list[Finding]:
     try:
         root = policy.document.tests()
         if root is not None:
-            read_tests(root, compilation.plan.rules.ids, list(compilation.scope.named))
+            read_tests(root, [rule.id for rule in compilation.plan.rules.rules], list(compilation.scope.named))
     except PolicyError as error:
         return [Finding("error", error.message, error.span, error.hint)]
     return []

@@ -14,23 +14,23 @@ from riskweave.batch import Layout
 from riskweave.decision.plan import compile_decision
 from riskweave.document import Node
 from riskweave.errors import PolicyError, PolicyErrors
-from riskweave.events.attributes import AttributesCompiler, read_attributes
+from riskweave.events.attributes import AttributesCompiler, AttributesSpec, read_attributes
 from riskweave.events.compile import EventsCompiler
+from riskweave.events.money import currency_digits
 from riskweave.events.rates import Rates
 from riskweave.events.spec import EventsSpec, read_spec
 from riskweave.expressions.compile import Compiler
 from riskweave.expressions.strings import StringPool
-from riskweave.expressions.types import Col, Type
+from riskweave.expressions.types import Type
 from riskweave.features.compile import FeaturesCompiler
 from riskweave.lists.compile import ListsCompiler
 from riskweave.lists.spec import read_lists
+from riskweave.policy.arguments import EntityRoles, FeatureCalls
 from riskweave.policy.constants import read_constants
 from riskweave.policy.plan import Plan
 from riskweave.policy.policy import Policy
 from riskweave.policy.scope import PolicyScope
 from riskweave.rules.compile import RulesCompiler
-from riskweave.rules.spec import RulesSpec
-from riskweave.rules.spec import read_spec as read_rules
 
 Made = TypeVar("Made")
 
@@ -69,7 +69,6 @@ class Compilation:
     scope: PolicyScope
     lists: ListsCompiler
     rules: RulesCompiler
-    rules_spec: RulesSpec
 
 
 def compile_policy(policy: Policy, pool: StringPool) -> Plan:
@@ -82,33 +81,44 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
     document, settings = policy.document, policy.settings
     mistakes = Mistakes()
     root, folder = document.root, document.folder
+    layout = Layout()
     events = read_spec(root)
     constants = mistakes.attempt(lambda: read_constants(document.section("constants"))) or {}
     list_section = document.section("lists")
     list_specs = mistakes.attempt(lambda: read_lists(list_section, folder) if list_section else []) or []
-    rules_spec = mistakes.attempt(lambda: read_rules(root, folder))
+    rules = mistakes.attempt(
+        lambda: RulesCompiler(layout, pool, root, folder=folder, event_types=events.event_types())
+    )
     rates = mistakes.attempt(lambda: _rates(policy))
 
-    layout = Layout()
     fields = EventsCompiler(events, layout, pool)
     compiler = Compiler(layout, pool, settings.time_zone)
     attributes = mistakes.attempt(
         lambda: AttributesCompiler(_attribute_specs(events, policy), layout, pool, fields.key)
     )
     lists = mistakes.attempt(lambda: ListsCompiler(list_specs, layout, compiler, pool))
-    features = FeaturesCompiler(events, fields, layout, compiler, settings)
+    features = FeaturesCompiler(
+        [EntityRoles(each.name, {role.name: role.key for role in each.roles}) for each in events.entities],
+        fields,
+        layout,
+        compiler,
+        money_digits=currency_digits(settings.currency),
+        forget_after_ms=settings.forget_after_ms,
+    )
     mistakes.raise_all()
     assert attributes is not None
     assert lists is not None
-    assert rules_spec is not None
+    assert rules is not None
 
     section = document.section("features")
-    scope = PolicyScope(layout, events, fields, attributes, lists, constants, section, features)
+    scope = PolicyScope(
+        layout, events, fields, attributes, lists, constants, section, FeatureCalls(features, events)
+    )
+    scope.outputs, scope.local = rules.outputs, lambda: rules.local
     for name, node in section.items() if section is not None else ():
         mistakes.attempt(lambda name=name, node=node: _refuse_taken(scope, name, node))  # type: ignore[misc]
         mistakes.attempt(lambda name=name, node=node: scope.named_feature(name, node.span))  # type: ignore[misc]
-    rules = RulesCompiler(rules_spec, layout, compiler, pool, scope)
-    rules_plan = mistakes.attempt(rules.compile)
+    rules_plan = mistakes.attempt(lambda: rules.compile(compiler, scope.check))
     mistakes.raise_all()
     assert rules_plan is not None
 
@@ -126,16 +136,12 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
         lists=lists.finish(),
         features=features.finish(),
         rules=rules_plan,
-        decision=compile_decision(
-            settings.bands, risks, rules_plan.floor.index, rules_plan.ceiling.index
-        ),
+        decision=compile_decision(settings.bands, risks, rules_plan.floor.index, rules_plan.ceiling.index),
         programs=programs,
         outputs=outputs,
-        labels={
-            name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())
-        },
+        labels={name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())},
     )
-    return Compilation(plan, scope, lists, rules, rules_spec)
+    return Compilation(plan, scope, lists, rules)
 
 
 def _refuse_taken(scope: PolicyScope, name: str, node: Node) -> None:
@@ -157,8 +163,8 @@ def _rates(policy: Policy) -> Rates | None:
     return Rates.read(folder / settings.rates, settings.currency)
 
 
-def _attribute_specs(events: EventsSpec, policy: Policy) -> list[object]:
-    specs = []
+def _attribute_specs(events: EventsSpec, policy: Policy) -> list[AttributesSpec]:
+    specs: list[AttributesSpec] = []
     for entity in events.entities:
         if entity.attributes is None:
             continue

@@ -62,7 +62,8 @@ def _test(node: Node, rule_ids: Sequence[str], features: Sequence[str]) -> Polic
         elements = expect.elements()
         if len(elements) != len(events):
             raise expect.error(
-                f"{len(elements)} expectations for {len(events)} events", "write one for each event, `{}` for any"
+                f"{len(elements)} expectations for {len(events)} events",
+                "write one for each event, `{}` for any",
             )
         wanted = {index: _expectation(each, rule_ids, features) for index, each in enumerate(elements)}
     else:
@@ -77,11 +78,15 @@ def _expectation(node: Node, rule_ids: Sequence[str], features: Sequence[str]) -
         named = node.get(key)
         for each in named.texts() if named else []:
             if each not in rule_ids:
-                raise PolicyError(f"there is no rule `{each}`", named.span if named else None, did_you_mean(each, rule_ids))
+                raise PolicyError(
+                    f"there is no rule `{each}`", named.span if named else None, did_you_mean(each, rule_ids)
+                )
     for name, _ in values.items() if values else []:
         if name not in features:
             raise PolicyError(
-                f"there is no feature `{name}`", values.key_span(name) if values else None, did_you_mean(name, features)
+                f"there is no feature `{name}`",
+                values.key_span(name) if values else None,
+                did_you_mean(name, features),
             )
     includes, excludes = node.get("includes"), node.get("excludes")
     return Expectation(

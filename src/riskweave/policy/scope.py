@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from riskweave.batch import Layout
@@ -45,8 +45,7 @@ class PolicyScope:
     """Resolves fields, named features, constants, lists, attributes and the outputs of tables.
 
     Named features may use each other in any order; a circle is refused with the names on it.
-    `outputs` maps `("limits", "risk")` to the column of a table, scorecard or tree and is filled
-    while rules are compiled.
+    `outputs` maps `limits.risk` to the column of a table, scorecard or tree.
     """
 
     def __init__(
@@ -69,9 +68,11 @@ class PolicyScope:
         self.named = dict(features.items()) if features is not None else {}
         self.feature_calls = feature_calls
         self._features_section = features
-        self.outputs: dict[tuple[str, ...], Typed] = {}
+        self.outputs: Mapping[str, Typed] = {}
         self.field_types = {name: events.type_of(name) for name in events.fields()}
         self.label_numbers = {name: number for number, name in enumerate(events.labels())}
+        # Names that only one expression knows, such as `points` in a scorecard's risk.
+        self.local: Callable[[], Mapping[str, Typed]] = dict
         self.used_features: set[str] = set()
         self.used_constants: set[str] = set()
         self._typed: dict[str, Typed] = {}
@@ -81,6 +82,9 @@ class PolicyScope:
     # ---- the scope of expressions
 
     def name(self, name: str, span: Span) -> Typed:
+        local = self.local()
+        if name in local:
+            return local[name]
         if name in self.field_types:
             if name in self.label_numbers:
                 return Col(-1 - self.label_numbers[name], Type.LABEL, 0, name)
@@ -99,13 +103,16 @@ class PolicyScope:
             raise PolicyError(f"`{name}` is a list", span, f"ask with `in`: `field in {name}`")
         if self.is_entity(name):
             raise PolicyError(
-                f"`{name}` is an entity", span, f'ask for a feature of it: `{name}.count("24h")`, or its key field'
+                f"`{name}` is an entity",
+                span,
+                f'ask for a feature of it: `{name}.count("24h")`, or its key field',
             )
         raise PolicyError(f"unknown name `{name}`", span, did_you_mean(name, self.known()))
 
     def attribute(self, path: tuple[str, ...], span: Span) -> Typed:
-        if path in self.outputs:
-            return self.outputs[path]
+        text = ".".join(path)
+        if text in self.outputs:
+            return self.outputs[text]
         base, *rest = path
         kind = self.field_types.get(base)
         if kind is Type.LOCATION and rest in (["lat"], ["lon"]):
@@ -113,11 +120,7 @@ class PolicyScope:
             return Col(column.index + (rest == ["lon"]), Type.FLOAT, column.stage, ".".join(path))
         if self.is_entity(base) and len(rest) == 1:
             return self._attribute(base, rest[0], span)
-        known_outputs = [".".join(each) for each in self.outputs]
-        text = ".".join(path)
-        raise PolicyError(
-            f"unknown name `{text}`", span, did_you_mean(text, [*known_outputs, *self.known()])
-        )
+        raise PolicyError(f"unknown name `{text}`", span, did_you_mean(text, [*self.outputs, *self.known()]))
 
     def _attribute(self, base: str, name: str, span: Span) -> Col:
         role = self.events.role(base)
@@ -126,7 +129,9 @@ class PolicyScope:
             roles = [each.name for each in entity.roles]
             if len(roles) > 1:
                 raise PolicyError(
-                    f"`{base}` takes part in several roles", span, f"say which: {', '.join(f'{each}.{name}' for each in roles)}"
+                    f"`{base}` takes part in several roles",
+                    span,
+                    f"say which: {', '.join(f'{each}.{name}' for each in roles)}",
                 )
             role = entity.roles[0]
         return self.attributes.attribute(role.entity, role.name, name, span)
@@ -169,7 +174,14 @@ class PolicyScope:
 
     def known(self) -> list[str]:
         """Return every bare name an expression may use, for hints."""
-        return [*self.field_types, *self.named, *self.constants, "event_time", "event_type", *self.events.roles()]
+        return [
+            *self.field_types,
+            *self.named,
+            *self.constants,
+            "event_time",
+            "event_type",
+            *self.events.roles(),
+        ]
 
     def named_feature(self, name: str, span: Span) -> Typed:
         """Return what a named feature means, checking its text on first use."""
@@ -187,7 +199,9 @@ class PolicyScope:
         try:
             typed = self.check(node.text(), node.span)
             if isinstance(typed, Op) and typed.op == "collection":
-                raise PolicyError(f"feature `{name}` is a list of values", node.span, "put it under `constants:`")
+                raise PolicyError(
+                    f"feature `{name}` is a list of values", node.span, "put it under `constants:`"
+                )
             if isinstance(typed, Const) and typed.type is Type.NULL:
                 raise PolicyError(f"feature `{name}` is always None", node.span)
         except PolicyError as error:

@@ -12,13 +12,12 @@ import numpy as np
 
 from riskweave.engine.decisions import Decisions
 from riskweave.engine.engine import Engine
-from riskweave.errors import EventError
 from riskweave.events.readers import Chunk, read_events
 from riskweave.events.rejected import RejectedWriter
 from riskweave.replay.labels import read_labels
 
 if TYPE_CHECKING:
-    import pyarrow.parquet as pq
+    pass
 
 Progress = Callable[["Report"], None]
 

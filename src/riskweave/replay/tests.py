@@ -27,7 +27,7 @@ def run_tests(policy: Policy) -> list[Outcome]:
         return []
     engine = Engine(policy)
     empty = engine.snapshot()
-    tests = read_tests(root, engine.plan.rules.ids, [output.name for output in engine.plan.outputs])
+    tests = read_tests(root, engine.rule_ids, [output.name for output in engine.outputs])
     outcomes = []
     for test in tests:
         engine = Engine.restore(policy, empty)
@@ -53,7 +53,9 @@ def _differences(wanted: Expectation, decision: Decision) -> list[str]:
     found = decision.rules
     texts = []
     if wanted.action is not None and decision.action != wanted.action:
-        texts.append(f"action is {decision.action}, expected {wanted.action} (rules hit: {', '.join(found) or 'none'})")
+        texts.append(
+            f"action is {decision.action}, expected {wanted.action} (rules hit: {', '.join(found) or 'none'})"
+        )
     if wanted.score is not None and mismatch(wanted.score, decision.score):
         texts.append(f"score is {decision.score:g}, expected {wanted.score.text()}")
     if wanted.rules is not None and sorted(found) != sorted(wanted.rules):
