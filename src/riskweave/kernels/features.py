@@ -1,0 +1,575 @@
+"""One step of all features over a batch: table by table, event by event, in arrival order."""
+
+from riskweave.kernels.aggregates import address, apply, settle
+from riskweave.kernels.feature_answers import answer, current_word
+from riskweave.kernels.chunks import (
+    AT_LABEL,
+    AT_ROW,
+    AT_TABLE,
+    AT_VISIT,
+    KEYS,
+    NEED,
+    TABLE_WORDS,
+    TABLES,
+    TOP,
+    WATERMARK,
+    give,
+    take,
+)
+from riskweave.kernels.compile import inline_kernel, kernel, prefetch
+from riskweave.kernels.feature_layout import (
+    ACC_DECAYED,
+    ENDLESS,
+    ACC_WORDS,
+    BAG_COUNT,
+    BLOCKS,
+    DECAY_COUNT,
+    ENTRY,
+    FILTER_COUNT,
+    FILTER_WORDS,
+    FILTERS,
+    FORGET,
+    G_KEYS,
+    G_TIME,
+    GONE,
+    HASH_WORD,
+    KEEP_ALL,
+    KEEP_MASKS,
+    KEY_ROW,
+    LABEL_BIT_COUNT,
+    LABEL_BITS,
+    LABEL_SLOT,
+    LABEL_TABLES,
+    LOOSE_END,
+    LOOSE_FIRST,
+    MASK_WORDS,
+    NEVER,
+    OUTPUT_WORDS,
+    R_CAPACITY,
+    R_CURSOR,
+    R_ERA,
+    R_FIRST,
+    R_KEY,
+    R_NEXT,
+    R_RING,
+    R_SEEN,
+    R_TABLE,
+    RECORD_WORDS,
+    REGISTRY_KEEP,
+    REGISTRY_SALT,
+    REGISTRY_TABLE,
+    SALT,
+    SPAN,
+    STRIDE,
+    T_ACTIVE,
+    T_LATE,
+    TABLE_COUNT,
+    TEMPORARY,
+    UNBOUNDED,
+    VALUE_COUNT,
+    VALUE_WORDS,
+    VALUES,
+    VISIT_COUNT,
+    VISIT_WORDS,
+    VISITS,
+    WINDOW_COUNT,
+    WINDOW_WORDS,
+    WINDOWS,
+)
+from riskweave.kernels.history import (
+    advance,
+    append,
+    close_gap,
+    drop_record,
+    forget_entries,
+    release_bags,
+    release_history,
+    empty_record,
+    find,
+    first_after,
+    home,
+    insert_late,
+    look_back,
+    make_room,
+    new_record,
+    open_gap,
+    put,
+    refold,
+    renew,
+    resize_ring,
+    salted,
+    start_anew,
+)
+from riskweave.kernels.words import NULL
+
+DONE = 0
+HEAP_FULL = 1
+INDEX_FULL = 2
+
+AHEAD_INDEX = 24
+AHEAD_RECORD = 16
+AHEAD_HISTORY = 8
+NAN = float("nan")
+
+
+@kernel
+def step(plan, meta, index, heap, values, keys, time_ms, watermark_ms, event_hash, labels):
+    """Decide every feature of a batch; return DONE, or which array must grow before going on.
+
+    `labels` has a row (before_row, event hash, label, value: 1 true, 0 not) per label, in order.
+    Where it stopped stands in `meta`; the caller grows the array and calls again.
+    """
+    size = time_ms.size
+    if meta[AT_TABLE] < 0:
+        code = _register(plan, meta, index, heap, keys, time_ms, watermark_ms, event_hash)
+        if code != DONE:
+            return code
+        meta[AT_TABLE] = 0
+        meta[AT_ROW] = 0
+    for table in range(meta[AT_TABLE], plan[TABLE_COUNT]):
+        p = plan[plan[BLOCKS] + table]
+        if meta[TABLES + TABLE_WORDS * table + T_ACTIVE] != 0:
+            code = _table(
+                plan, p, table, meta, index, heap, values, keys, time_ms, watermark_ms, event_hash, labels
+            )
+            if code != DONE:
+                meta[AT_TABLE] = table
+                return code
+        meta[AT_ROW] = 0
+        meta[AT_LABEL] = 0
+        meta[AT_VISIT] = 0
+    meta[AT_TABLE] = -1
+    if size > 0:
+        meta[WATERMARK] = max(meta[WATERMARK], watermark_ms[size - 1])
+    return DONE
+
+
+@inline_kernel
+def _table(plan, p, table, meta, index, heap, values, keys, time_ms, watermark_ms, event_hash, labels):
+    """Carry the batch past one table."""
+    size = time_ms.size
+    row = meta[AT_ROW]
+    label = meta[AT_LABEL]
+    visit_from = meta[AT_VISIT]
+    visits = plan[p + VISITS]
+    visit_count = plan[p + VISIT_COUNT]
+    has_labels = plan[p + LABEL_SLOT] >= 0
+    for i in range(row, size):
+        if has_labels:
+            while label < labels.shape[0] and labels[label, 0] <= i:
+                watermark = watermark_ms[i - 1] if i > 0 else meta[WATERMARK]
+                if not _learn(plan, p, table, meta, index, heap, labels, label, watermark):
+                    meta[AT_ROW] = i
+                    meta[AT_LABEL] = label
+                    meta[AT_VISIT] = visit_from
+                    return HEAP_FULL
+                label += 1
+        _warm(plan, p, index, heap, keys, i, size, visits, visit_count)
+        for number in range(visit_from, visit_count):
+            code = _visit(
+                plan, p, table, meta, index, heap, values, keys, i, time_ms[i], watermark_ms[i],
+                event_hash[i], visits + VISIT_WORDS * number, number == 0,
+            )  # fmt: skip
+            if code != DONE:
+                meta[AT_ROW] = i
+                meta[AT_LABEL] = label
+                meta[AT_VISIT] = number
+                return code
+        visit_from = 0
+    if has_labels:
+        watermark = watermark_ms[size - 1] if size > 0 else meta[WATERMARK]
+        while label < labels.shape[0]:
+            if not _learn(plan, p, table, meta, index, heap, labels, label, watermark):
+                meta[AT_ROW] = size
+                meta[AT_LABEL] = label
+                meta[AT_VISIT] = 0
+                return HEAP_FULL
+            label += 1
+    return DONE
+
+
+@inline_kernel
+def _warm(plan, p, index, heap, keys, i, size, visits, visit_count):
+    """Ask for the memory that later events of the batch will touch, so that the misses overlap."""
+    for number in range(visit_count):
+        key_row = plan[visits + VISIT_WORDS * number]
+        ahead = i + AHEAD_INDEX
+        if ahead < size and keys[key_row, ahead] != 0:
+            prefetch(index, home(index, salted(keys[key_row, ahead], plan[p + SALT])))
+        ahead = i + AHEAD_RECORD
+        if ahead < size and keys[key_row, ahead] != 0:
+            record = find(index, salted(keys[key_row, ahead], plan[p + SALT]))
+            if record != 0:
+                for line in range(0, plan[p + RECORD_WORDS], 8):
+                    prefetch(heap, record + line)
+        ahead = i + AHEAD_HISTORY
+        if ahead < size and keys[key_row, ahead] != 0:
+            record = find(index, salted(keys[key_row, ahead], plan[p + SALT]))
+            if record != 0 and heap[record + R_CAPACITY] != 0:
+                prefetch(heap, address(plan, p, heap, record, heap[record + R_NEXT]))
+                window = plan[p + WINDOWS]
+                for _ in range(plan[p + WINDOW_COUNT]):
+                    prefetch(heap, address(plan, p, heap, record, heap[record + plan[window + 5]]))
+                    window += WINDOW_WORDS
+
+
+@inline_kernel
+def _build_entry(plan, p, heap, entry, values, keys, i, time, event_hash):
+    """Write event i's entry to heap[entry:]; tell whether any feature wants it kept."""
+    heap[entry] = time
+    masks = plan[p + MASK_WORDS]
+    for word in range(masks):
+        heap[entry + 1 + word] = 0
+    at = plan[p + FILTERS]
+    for _ in range(plan[p + FILTER_COUNT]):
+        holds = True
+        for column in range(plan[at + 2]):
+            if values[plan[at + 3 + column], i] != 1.0:
+                holds = False
+        if holds:
+            heap[entry + plan[at]] |= plan[at + 1]
+        at += FILTER_WORDS
+    if plan[p + HASH_WORD] != 0:
+        heap[entry + plan[p + HASH_WORD]] = event_hash
+    at = plan[p + VALUES]
+    target = entry + plan[p + STRIDE] - plan[p + VALUE_COUNT]
+    for number in range(plan[p + VALUE_COUNT]):
+        heap[target + number] = current_word(plan, at, values, keys, i)
+        at += VALUE_WORDS
+    if plan[p + KEEP_ALL] != 0:
+        return True
+    for word in range(masks):
+        if heap[entry + 1 + word] & plan[plan[p + KEEP_MASKS] + word] != 0:
+            return True
+    return False
+
+
+@inline_kernel
+def _room(plan, p, heap, record):
+    """Return how many words the heap may need above its top for one visit of a record."""
+    length = 0
+    capacity = 4
+    if record != 0:
+        length = heap[record + R_NEXT] - heap[record + R_FIRST]
+        capacity = max(heap[record + R_CAPACITY], 4)
+    need = 2 * plan[p + RECORD_WORDS] + 4 * capacity * plan[p + STRIDE] + 64
+    return need + plan[p + BAG_COUNT] * (6 * length + 64) + 2 * length
+
+
+@inline_kernel
+def _visit(
+    plan, p, table, meta, index, heap, values, keys, i, time, watermark, event_hash, visit, remembers
+):  # fmt: skip
+    """Let event i be remembered by, and ask, the record of one of its keys."""
+    raw = keys[plan[visit], i]
+    out = plan[visit + 1]
+    out_end = plan[visit + 2]
+    if raw == 0:
+        while out < out_end:
+            values[plan[out + 1], i] = NAN
+            out += OUTPUT_WORDS
+        return DONE
+    key = salted(raw, plan[p + SALT])
+    record = find(index, key)
+    span = plan[p + SPAN]
+    too_late = time <= watermark - span
+    gone = record != 0 and heap[record + R_SEEN] <= watermark - plan[p + GONE]
+    need = _room(plan, p, heap, record)
+    if meta[TOP] + need > heap.size:
+        meta[NEED] = need
+        return HEAP_FULL
+    entry = plan[ENTRY]
+    temporary = plan[TEMPORARY]
+    mine = remembers or raw == keys[plan[p + KEY_ROW], i]
+    keep = False
+    if mine:
+        keep = _build_entry(plan, p, heap, entry, values, keys, i, time, event_hash)
+    own = 0
+    show = record
+    if remembers and not too_late:
+        if record == 0:
+            if 2 * (meta[KEYS] + 1) > (index.size >> 1):
+                return INDEX_FULL
+            record = new_record(plan, p, table, meta, index, heap, key, time)
+        elif gone:
+            renew(plan, p, table, meta, heap, record, time)
+        show = _remember(plan, p, table, meta, heap, record, entry, keep, time, watermark)
+        own = 1 if time >= heap[record + R_ERA] else 2
+    else:
+        if remembers:
+            meta[TABLES + TABLE_WORDS * table + T_LATE] += 1
+        elif out == out_end:
+            return DONE
+        if gone:
+            record = 0
+        horizon = watermark - 2 * span
+        if mine and too_late:
+            own = 2
+            show = _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon)
+        else:
+            if mine:
+                own = 1 if record != 0 and time >= heap[record + R_ERA] else 2
+            show = _ask(plan, p, meta, heap, record, entry, mine and keep, time, horizon, too_late)
+    while out < out_end:
+        values[plan[out + 1], i] = answer(
+            plan, p, out, meta, heap, show, own, entry, values, keys, i, time, too_late
+        )
+        out += OUTPUT_WORDS
+    return DONE
+
+
+@inline_kernel
+def _remember(plan, p, table, meta, heap, record, entry, keep, time, watermark):
+    """Take event's entry into its record; return the record that shows what the event sees."""
+    seen = heap[record + R_SEEN]
+    if plan[p + UNBOUNDED] != 0:
+        if seen == NEVER or time - seen > plan[p + FORGET]:
+            if seen != NEVER:
+                start_anew(plan, p, heap, record)
+            heap[record + R_ERA] = time
+        elif time < heap[record + R_ERA] and heap[record + R_ERA] - time <= plan[p + FORGET]:
+            heap[record + R_ERA] = time
+        if time >= heap[record + R_ERA]:
+            _note_first(plan, p, heap, record, entry, time)
+    heap[record + R_SEEN] = max(seen, time)
+    if time >= heap[record + R_CURSOR]:
+        if keep:
+            if heap[record + R_NEXT] - heap[record + R_FIRST] == heap[record + R_CAPACITY]:
+                advance(plan, p, meta, heap, record, time, 0)
+                heap[record + R_CURSOR] = time
+                make_room(plan, p, table, meta, heap, record, watermark)
+            append(plan, p, table, meta, heap, record, entry)
+        advance(plan, p, meta, heap, record, time, 1 if keep else 0)
+        heap[record + R_CURSOR] = time
+        return record
+    own_seq = -1
+    if keep:
+        make_room(plan, p, table, meta, heap, record, watermark)
+        insert_late(plan, p, table, meta, heap, record, entry)
+        own_seq = first_after(plan, p, heap, record, time) - 1
+    look_back(
+        plan, p, meta, heap, record, plan[TEMPORARY], time, watermark - 2 * plan[p + SPAN], own_seq
+    )
+    return plan[TEMPORARY]
+
+
+@inline_kernel
+def _note_first(plan, p, heap, record, entry, time):
+    """Let the accumulators of the first event ever know of this one."""
+    for acc in range(plan[p + LOOSE_FIRST], plan[p + LOOSE_END], ACC_WORDS):
+        need = plan[acc + 2]
+        if need == 0 or heap[entry + plan[acc + 1]] & need == need:
+            own = record + plan[acc + 4]
+            if heap[own] == NEVER or time < heap[own]:
+                heap[own] = time
+                heap[own + 1] = 1
+            elif time == heap[own]:
+                heap[own + 1] += 1
+
+
+@inline_kernel
+def _nobody(plan, p, heap, entry, keep, time):
+    """Return a record that shows a key nothing is known of, but for the current entry if kept."""
+    record = plan[TEMPORARY] + 2 * plan[p + RECORD_WORDS]
+    empty_record(plan, p, heap, record, time, 0, True)
+    heap[record + R_RING] = entry
+    heap[record + R_CAPACITY] = 1
+    heap[record + R_FIRST] = 0
+    heap[record + R_NEXT] = 1 if keep else 0
+    return record
+
+
+@inline_kernel
+def _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon):
+    """Show what an event sees that comes too late to be remembered."""
+    temporary = plan[TEMPORARY]
+    if record == 0:
+        nobody = _nobody(plan, p, heap, entry, keep, time)
+        look_back(plan, p, meta, heap, nobody, temporary, time, horizon, 0 if keep else -1)
+        return temporary
+    if not keep:
+        look_back(plan, p, meta, heap, record, temporary, time, horizon, -1)
+        return temporary
+    if heap[record + R_CAPACITY] == 0:
+        make_room(plan, p, table, meta, heap, record, horizon)
+    elif heap[record + R_NEXT] - heap[record + R_FIRST] == heap[record + R_CAPACITY]:
+        resize_ring(plan, p, meta, heap, record, 2 * heap[record + R_CAPACITY])
+    own_seq = open_gap(plan, p, table, meta, heap, record, entry)
+    look_back(plan, p, meta, heap, record, temporary, time, horizon, own_seq)
+    close_gap(plan, p, table, meta, heap, record, own_seq)
+    return temporary
+
+
+@inline_kernel
+def _ask(plan, p, meta, heap, record, entry, own_kept, time, horizon, too_late):
+    """Show what another role's key, or a key that is not remembered, has to say."""
+    temporary = plan[TEMPORARY]
+    if record == 0:
+        nobody = _nobody(plan, p, heap, entry, False, time)
+        look_back(plan, p, meta, heap, nobody, temporary, time, horizon, -1)
+        return temporary
+    if not too_late and time >= heap[record + R_CURSOR]:
+        advance(plan, p, meta, heap, record, time, 1 if own_kept else 0)
+        heap[record + R_CURSOR] = time
+        return record
+    own_seq = first_after(plan, p, heap, record, time) - 1 if own_kept else -1
+    look_back(plan, p, meta, heap, record, temporary, time, horizon, own_seq)
+    return temporary
+
+
+@inline_kernel
+def _register(plan, meta, index, heap, keys, time_ms, watermark_ms, event_hash):
+    """Remember which keys each event of the batch has, so that its label finds its entries."""
+    if plan[LABEL_TABLES] == 0:
+        return DONE
+    for i in range(meta[AT_ROW], time_ms.size):
+        if time_ms[i] <= watermark_ms[i] - plan[REGISTRY_KEEP]:
+            continue
+        key = salted(event_hash[i], plan[REGISTRY_SALT])
+        if find(index, key) != 0:
+            continue
+        words = G_KEYS + plan[LABEL_TABLES]
+        if meta[TOP] + 2 * words + 16 > heap.size:
+            meta[NEED] = 2 * words + 16
+            meta[AT_ROW] = i
+            return HEAP_FULL
+        if 2 * (meta[KEYS] + 1) > (index.size >> 1):
+            meta[AT_ROW] = i
+            return INDEX_FULL
+        record = take(meta, heap, words)
+        heap[record + R_KEY] = key
+        heap[record + R_TABLE] = REGISTRY_TABLE
+        heap[record + G_TIME] = time_ms[i]
+        for table in range(plan[TABLE_COUNT]):
+            p = plan[plan[BLOCKS] + table]
+            if plan[p + LABEL_SLOT] >= 0:
+                raw = keys[plan[p + KEY_ROW], i]
+                heap[record + G_KEYS + plan[p + LABEL_SLOT]] = 0 if raw == 0 else salted(raw, plan[p + SALT])
+        put(index, key, record)
+        meta[KEYS] += 1
+    return DONE
+
+
+@inline_kernel
+def _learn(plan, p, table, meta, index, heap, labels, label, watermark):
+    """Let one label change the entry of the event it names; False when the heap has no room."""
+    event = find(index, salted(labels[label, 1], plan[REGISTRY_SALT]))
+    if event == 0:
+        return True
+    time = heap[event + G_TIME]
+    key = heap[event + G_KEYS + plan[p + LABEL_SLOT]]
+    if time <= watermark - 2 * plan[p + SPAN] or key == 0:
+        return True
+    record = find(index, key)
+    if record == 0 or heap[record + R_SEEN] <= watermark - plan[p + GONE]:
+        return True
+    need = _room(plan, p, heap, record)
+    if meta[TOP] + need > heap.size:
+        meta[NEED] = need
+        return False
+    seq = first_after(plan, p, heap, record, time - 1)
+    while seq < heap[record + R_NEXT]:
+        at = address(plan, p, heap, record, seq)
+        if heap[at] != time:
+            break
+        if heap[at + plan[p + HASH_WORD]] == labels[label, 1]:
+            _mark(plan, p, meta, heap, record, seq, at, labels[label, 2], labels[label, 3])
+            break
+        seq += 1
+    return True
+
+
+@inline_kernel
+def _mark(plan, p, meta, heap, record, seq, at, label, value):
+    """Set or clear a label in the masks of entry `seq`, and in the windows that hold it."""
+    row = plan[p + LABEL_BITS]
+    changed = False
+    for _ in range(plan[p + LABEL_BIT_COUNT]):
+        word = plan[row + 1]
+        bit = plan[row + 2]
+        if plan[row] == label and ((heap[at + word] & bit) != 0) != (value != 0):
+            changed = True
+            if value != 0:
+                heap[at + word] |= bit
+            sign = 1 if value != 0 else -1
+            window = plan[p + WINDOWS]
+            for _ in range(plan[p + WINDOW_COUNT]):
+                first = heap[record + plan[window + 5]]
+                end = heap[record + plan[window + 5] + 1]
+                if first <= seq and seq < end:
+                    for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
+                        if plan[acc + 1] == word and plan[acc + 2] & bit != 0 and plan[acc] != ACC_DECAYED:
+                            apply(plan, p, acc, meta, heap, record, seq, sign, first, end)
+                window += WINDOW_WORDS
+            if value == 0:
+                heap[at + word] &= ~bit
+        row += 3
+    if not changed:
+        return
+    window = plan[p + WINDOWS]
+    for _ in range(plan[p + WINDOW_COUNT]):
+        for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
+            settle(
+                plan, p, acc, heap, record, heap[record + plan[window + 5]], heap[record + plan[window + 5] + 1]
+            )
+        window += WINDOW_WORDS
+    if plan[p + DECAY_COUNT] != 0:
+        refold(plan, p, heap, record)
+
+
+@kernel
+def sweep(plan, meta, index, heap, fresh):
+    """Enter every key that may still be seen into the empty index `fresh`; free all else."""
+    watermark = meta[WATERMARK]
+    for at in range(0, index.size, 2):
+        key = index[at]
+        if key == 0:
+            continue
+        record = index[at + 1]
+        table = heap[record + R_TABLE]
+        if table == REGISTRY_TABLE:
+            if heap[record + G_TIME] <= watermark - plan[REGISTRY_KEEP]:
+                give(meta, heap, record, G_KEYS + plan[LABEL_TABLES])
+                meta[KEYS] -= 1
+                continue
+        else:
+            p = plan[plan[BLOCKS] + table]
+            if heap[record + R_SEEN] <= watermark - plan[p + GONE]:
+                release_bags(plan, p, meta, heap, record)
+                release_history(plan, p, table, meta, heap, record)
+                drop_record(table, meta, heap, record)
+                continue
+            _trim(plan, p, table, meta, heap, record, watermark)
+        put(fresh, key, record)
+
+
+@inline_kernel
+def _trim(plan, p, table, meta, heap, record, watermark):
+    """Free the entries that no window will read again. Windows are not moved: when is nobody's business."""
+    if heap[record + R_CAPACITY] <= 16:
+        return
+    horizon = watermark - 2 * plan[p + SPAN]
+    window = plan[p + WINDOWS]
+    for _ in range(plan[p + WINDOW_COUNT]):
+        oldest = heap[record + plan[window + 5]]
+        if plan[window] >= ENDLESS:
+            oldest = heap[record + plan[window + 5] + 1]
+        if oldest < heap[record + R_NEXT]:
+            horizon = min(horizon, heap[address(plan, p, heap, record, oldest)] - 1)
+        window += WINDOW_WORDS
+    forget_entries(plan, p, table, meta, heap, record, horizon)
+    kept = heap[record + R_NEXT] - heap[record + R_FIRST]
+    capacity = heap[record + R_CAPACITY]
+    while capacity > 16 and 4 * kept < capacity:
+        capacity >>= 1
+    if capacity < heap[record + R_CAPACITY]:
+        if meta[TOP] + 4 * capacity * plan[p + STRIDE] <= heap.size:
+            resize_ring(plan, p, meta, heap, record, capacity)
+
+
+@kernel
+def rehash(index, fresh):
+    """Enter every key of `index` into the empty index `fresh`."""
+    for at in range(0, index.size, 2):
+        if index[at] != 0:
+            put(fresh, index[at], index[at + 1])
