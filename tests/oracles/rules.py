@@ -1,7 +1,8 @@
 """Rules by their definition: a condition is a nested tuple, an event a dict, and logic is Python's own.
 
     ("<", "amount", 5)  ("in", "country", ("FR", "DE"))  ("null", "age")  ("flag", "new_device")
-    ("and", a, b)  ("or", a, b)  ("not", a)  ("between", 1, "<", "amount", "<=", 5)  ("<cols", "amount", "limit")
+    ("and", a, b)  ("or", a, b)  ("not", a)  ("between", 1, "<", "amount", "<=", 5)
+    ("<cols", "amount", "limit")
 
 A comparison with a missing value is false.
 """
@@ -9,8 +10,13 @@ A comparison with a missing value is false.
 import operator
 
 OPERATORS = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
-}  # fmt: skip
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
 
 
 def holds(condition, event):

@@ -11,6 +11,7 @@ from tests.rules.fake import Room
 NUMBERS = st.sampled_from([-1.0, 0.0, 4.9, 5.0, 5.1, 100.0, 1e9])
 AGES = st.sampled_from([17, 18, 19, 65])
 TEXTS = st.sampled_from(["FR", "DE", "GB", "XX"])
+BELOW = st.sampled_from(["<", "<="])
 COMPARISON = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
 
 LEAVES = st.one_of(
@@ -21,12 +22,9 @@ LEAVES = st.one_of(
     st.tuples(st.just("in"), st.just("amount"), st.lists(NUMBERS, min_size=1, max_size=3).map(tuple)),
     st.tuples(st.just("null"), st.sampled_from(["amount", "country", "flag"])),
     st.tuples(st.just("flag"), st.sampled_from(["flag", "new_device"])),
-    st.tuples(
-        st.just("between"), NUMBERS, st.sampled_from(["<", "<="]), st.just("amount"), st.sampled_from(["<", "<="]),
-        NUMBERS,
-    ),
+    st.tuples(st.just("between"), NUMBERS, BELOW, st.just("amount"), BELOW, NUMBERS),
     st.tuples(st.just("<cols"), st.just("amount"), st.just("limit")),
-)  # fmt: skip
+)
 CONDITIONS = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
