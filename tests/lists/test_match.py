@@ -286,7 +286,7 @@ def test_changes_survive_another_policy():
 
 
 def test_many_changes_do_not_fill_memory(monkeypatch):
-    monkeypatch.setattr("riskweave.lists.state._CHAIN_ROWS_WASTED_MAX", 100)
+    monkeypatch.setattr("riskweave.lists.state._CELLS_WASTED_MAX", 300)
     house = House({"known": []}, {"who": Type.STRING})
     column = house.ask("known", "who")
     plan = house.plan()
@@ -297,4 +297,4 @@ def test_many_changes_do_not_fill_memory(monkeypatch):
         batch = house.batch([at], who=["a"])
         step(plan, state, batch)
         assert matched(batch, column) == [number]
-    assert len(state.chains) < 4000
+    assert len(state.table) < 12_000

@@ -22,6 +22,8 @@ FILE_BYTES_MAX = 2 * 1024**3
 ROWS_MAX = 20_000_000
 COLUMNS_MAX = 512
 
+_BLOCK_ROWS = 500
+
 _FORMATS = (".csv", ".parquet")
 
 
@@ -101,27 +103,44 @@ def _read_csv(path: Path, label: str) -> TextTable:
             names = [each.strip() for each in next(reader, [])]
             header = Span(label, 1, 1, max(len(",".join(names)), 1), ",".join(names))
             _check_header(names, header)
-            rows, lines = _csv_rows(reader, names, label)
+            columns, lines = _csv_columns(reader, names, label)
         except UnicodeDecodeError as error:
             raise PolicyError(f"the file is not UTF-8 text ({error.reason})", Span(label)) from None
         except csv.Error as error:
             raise PolicyError(f"not CSV: {error}", Span(label, reader.line_num, 1)) from None
-    columns: dict[str, Sequence[str]] = (
-        dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
-    )
-    return TextTable(label, columns, len(rows), lines, header)
+    return TextTable(label, dict(zip(names, columns, strict=True)), len(lines), lines, header)
 
 
-def _csv_rows(reader: Any, names: list[str], label: str) -> tuple[list[list[str]], Sequence[int]]:
-    """Return the rows below the header and the line each begins at."""
+def _csv_columns(reader: Any, names: list[str], label: str) -> tuple[list[list[str]], Sequence[int]]:
+    """Return the columns below the header and the line each row begins at.
+
+    Rows are turned into columns a small block at a time: a million row lists would keep the garbage
+    collector busy for longer than reading takes.
+    """
     width = len(names)
-    rows: list[list[str]] = list(islice(reader, ROWS_MAX + 1))
-    if len(rows) > ROWS_MAX:
-        raise PolicyError(f"the file has more than {ROWS_MAX} rows", Span(label))
-    if reader.line_num == len(rows) + 1 and all(map(width.__eq__, map(len, rows))):
-        return rows, range(2, len(rows) + 2)
-    # Something is unusual: a blank line, a quoted line break or a row of another width. Go row by row.
-    kept, lines, line = [], [], 2
+    columns: list[list[str]] = [[] for _ in names]
+    lines: list[int] | None = None
+    line = 2
+    while block := list(islice(reader, _BLOCK_ROWS)):
+        if len(columns[0]) + len(block) > ROWS_MAX:
+            raise PolicyError(f"the file has more than {ROWS_MAX} rows", Span(label))
+        plain = reader.line_num == line + len(block) - 1 and all(map(width.__eq__, map(len, block)))
+        if not plain and lines is None:
+            lines = list(range(2, len(columns[0]) + 2))
+        if lines is not None:
+            block, places = _unusual_rows(block, line, width, label)
+            lines += places
+        line = reader.line_num + 1
+        for column, cells in zip(columns, zip(*block, strict=True), strict=False):
+            column += cells
+    return columns, range(2, len(columns[0]) + 2) if lines is None else lines
+
+
+def _unusual_rows(
+    rows: list[list[str]], line: int, width: int, label: str
+) -> tuple[list[list[str]], list[int]]:
+    """Return rows without the blank lines, and their lines; line breaks in quotes are counted."""
+    kept, lines = [], []
     for row in rows:
         if row:
             if len(row) != width:

@@ -63,5 +63,5 @@ def step(plan: ListsPlan, state: ListsState, batch: Batch) -> None:
     if state.stale:
         state.refresh()
     values = batch.values
-    while match_lists(state.resolved, state.chains, state.bounds, state.matchers, values):
+    while match_lists(state.resolved, state.table, state.bounds, values):
         state.resolve([np.unique(values[each.target]) for each in plan.matchers])

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 VALUE_CHARACTERS_MAX = 10_000
 
-# A chain row is (entry, from, until); after so many rows that nobody refers to, all is looked up anew.
-_CHAIN_ROWS_WASTED_MAX = 1_000_000
+# After so many cells of chains that nobody refers to any more, all is looked up anew.
+_CELLS_WASTED_MAX = 4_000_000
 
 
 class Change(msgspec.Struct, frozen=True, array_like=True):
@@ -98,16 +98,16 @@ class ListsState:
         self._rows = sorted({(each.list, each.space) for each in plan.matchers})
         self._row_of = {row: at for at, row in enumerate(self._rows)}
         self._cuts: dict[int, NDArray[np.float64]] = {}
+        self._first: dict[int, int] = {}
         self._start = [0] * len(self._rows)
         self._size = [0] * len(self._rows)
         self.stale = True
         self.resolved = np.zeros(1, np.int32)
-        self.chains = np.full((1, 3), -1, np.int64)
-        self._chain_rows = 0
-        self._chain_rows_wasted = 0
-        self._chain_rows_of = [0] * len(self._rows)
+        self.table = np.zeros(1, np.int64)
+        self._cells = 1
+        self._cells_wasted = 0
+        self._cells_of = [0] * len(self._rows)
         self.bounds = np.zeros(1)
-        self.matchers = np.zeros((len(plan.matchers), 6), np.int64)
 
     @classmethod
     def create(cls, plan: ListsPlan) -> ListsState:
@@ -207,21 +207,25 @@ class ListsState:
                 self._size[row] = 2 * len(self._cuts[row]) + 1
         self._start = [0, *np.cumsum(self._size).tolist()][: len(self._size)]
         self.resolved = np.full(max(sum(self._size), 1), UNRESOLVED, np.int32)
-        cuts = [self._cuts.get(row, np.zeros(0)) for row in range(len(self._rows))]
-        self.bounds = np.concatenate([*cuts, np.zeros(1)])
-        self.chains = np.full((64, 3), -1, np.int64)
-        self._chain_rows = self._chain_rows_wasted = 0
-        self._chain_rows_of = [0] * len(self._rows)
-        self._point(cuts)
+        parts = {row: _guided(cuts) for row, cuts in self._cuts.items()}
+        ends = np.cumsum([len(each) for each in parts.values()]).tolist()
+        self._first = {row: end - len(parts[row]) for row, end in zip(parts, ends, strict=True)}
+        self.bounds = np.concatenate([*parts.values(), np.zeros(1)])
+        self.table = np.zeros(256 + 6 * len(self.plan.matchers), np.int64)
+        self._cells = 1 + 6 * len(self.plan.matchers)
+        self._cells_wasted = 0
+        self._cells_of = [0] * len(self._rows)
+        self._point()
         self.stale = False
 
-    def _point(self, cuts: Sequence[NDArray[np.float64]]) -> None:
+    def _point(self) -> None:
         """Write where each matcher finds its part of the tables."""
-        first = [0, *np.cumsum([len(each) for each in cuts]).tolist()]
+        self.table[0] = len(self.plan.matchers)
         for at, matcher in enumerate(self.plan.matchers):
             row = self._row_of[matcher.list, matcher.space]
-            bounds = (0, -1) if matcher.space == "text" else (first[row], len(cuts[row]))
-            self.matchers[at] = (matcher.source, matcher.target, self._start[row], self._size[row], *bounds)
+            bounds = (0, -1) if matcher.space == "text" else (self._first[row], len(self._cuts[row]))
+            place = (matcher.source, matcher.target, self._start[row], self._size[row], *bounds)
+            self.table[6 * at + 1 : 6 * at + 7] = place
 
     def _grow(self) -> None:
         """Make room for texts that came after the tables were laid out; what was looked up stays."""
@@ -234,11 +238,11 @@ class ListsState:
         self.resolved = np.full(sum(self._size), UNRESOLVED, np.int32)
         for row, start in enumerate(self._start):
             self.resolved[start : start + sizes[row]] = old[starts[row] : starts[row] + sizes[row]]
-        self._point([self._cuts.get(row, np.zeros(0)) for row in range(len(self._rows))])
+        self._point()
 
     def resolve(self, marks: Sequence[NDArray[np.float64]]) -> None:
         """Look up what the kernel left open: a negative mark -2 - code of each matcher's target."""
-        if self._chain_rows_wasted > _CHAIN_ROWS_WASTED_MAX:
+        if self._cells_wasted > _CELLS_WASTED_MAX:
             self.refresh()
         for matcher, mark in zip(self.plan.matchers, marks, strict=True):
             codes = (-2 - mark[mark < 0]).astype(np.int64)
@@ -247,10 +251,10 @@ class ListsState:
             row = self._row_of[matcher.list, matcher.space]
             if matcher.space == "text" and int(codes.max()) >= self._size[row]:
                 self._grow()
-            before = self._chain_rows
+            before = self._cells
             slots = self._slots(matcher.list, row, matcher.space, codes.tolist())
             self.resolved[self._start[row] + codes] = slots
-            self._chain_rows_of[row] += self._chain_rows - before
+            self._cells_of[row] += self._cells - before
 
     def _slots(self, at: int, row: int, space: str, codes: list[int]) -> list[int]:
         living, texts = self._living[at], self.plan.pool.texts
@@ -264,7 +268,7 @@ class ListsState:
 
     def _slot(self, living: _Living, candidates: Sequence[int]) -> int:
         """Return what the table holds for an operand with these candidates."""
-        chain: list[tuple[int, int, int]] = []
+        chain: list[int] = []
         for number in candidates:
             begins, ends = living.limits(number)
             if begins >= ends:
@@ -272,17 +276,16 @@ class ListsState:
             always = begins == BEGINNING_MS and ends == NEVER_MS
             if always and not chain:
                 return number
-            chain.append((number, begins, ends))
+            chain += (number, begins, ends)
             if always:
                 break
         if not chain:
             return NOT_LISTED
-        chain.append((-1, 0, 0))
-        first = self._chain_rows
-        while first + len(chain) > len(self.chains):
-            self.chains = np.concatenate([self.chains, np.full_like(self.chains, -1)])
-        self.chains[first : first + len(chain)] = chain
-        self._chain_rows += len(chain)
+        chain.append(-1)
+        first, self._cells = self._cells, self._cells + len(chain)
+        while self._cells > len(self.table):
+            self.table = np.concatenate([self.table, np.zeros_like(self.table)])
+        self.table[first : self._cells] = chain
         return CHAIN - first
 
     def _forget(self, at: int, value: str) -> None:
@@ -301,21 +304,21 @@ class ListsState:
                     self._waste(row, self._chain_length(int(self.resolved[start + code])))
                     self.resolved[start + code] = UNRESOLVED
             else:
-                self._waste(row, self._chain_rows_of[row])
+                self._waste(row, self._cells_of[row])
                 self.resolved[start : start + size] = UNRESOLVED
 
-    def _waste(self, row: int, chain_rows: int) -> None:
-        self._chain_rows_of[row] -= chain_rows
-        self._chain_rows_wasted += chain_rows
+    def _waste(self, row: int, cells: int) -> None:
+        self._cells_of[row] -= cells
+        self._cells_wasted += cells
 
     def _chain_length(self, slot: int) -> int:
-        """Return how many rows a chain takes, its end included; 0 when the slot is no chain."""
+        """Return how many cells a chain takes, its end included; 0 when the slot is no chain."""
         if slot > CHAIN:
             return 0
-        row = CHAIN - slot
-        while self.chains[row, 0] >= 0:
-            row += 1
-        return row - (CHAIN - slot) + 1
+        cell = CHAIN - slot
+        while self.table[cell] >= 0:
+            cell += 3
+        return cell - (CHAIN - slot) + 1
 
     # ---- keeping and moving it
 
@@ -337,7 +340,7 @@ class ListsState:
 
     def describe(self) -> dict[str, object]:
         """Tell bytes, and per list its kind and how many entries it has."""
-        tables = self.resolved.nbytes + self.chains.nbytes + self.bounds.nbytes
+        tables = self.resolved.nbytes + self.table.nbytes + self.bounds.nbytes
         return {"bytes": tables, "lists": {each.compiled.name: each.describe() for each in self._living}}
 
 
@@ -374,3 +377,21 @@ def _representative(cuts: NDArray[np.float64], code: int, whole: bool) -> float:
     if place == 0:
         return float(np.ceil(cuts[0]) - 1.0) if whole else float(np.nextafter(cuts[0], -np.inf))
     return float(np.floor(cuts[place - 1]) + 1.0) if whole else float(np.nextafter(cuts[place - 1], np.inf))
+
+
+def _guided(cuts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cuts as the kernel wants them: with buckets of equal width that say where to search.
+
+    A number's bucket is computed here and there by the same two operations, which never decrease as
+    the number grows; so a bucket's bounds are exactly those that the number has to be compared with.
+    """
+    count = len(cuts)
+    width = float(cuts[-1] - cuts[0]) if count else 0.0
+    scale = count / width if 0.0 < width < np.inf else 0.0
+    if not np.isfinite(scale):
+        scale = 0.0
+    of_cut = np.floor((cuts - cuts[0]) * scale) if count else cuts
+    buckets = int(of_cut[-1]) + 1 if count else 0
+    before = np.searchsorted(of_cut, np.arange(buckets + 1)).astype(np.float64)
+    head = np.array([cuts[0] if count else 0.0, scale, buckets])
+    return np.concatenate([head, cuts, before])
