@@ -149,6 +149,10 @@ class Decisions:
             self.rejected,
         )
 
+    def without_repeats(self) -> Decisions:
+        """Return the decisions that are not the answer to a repeated id."""
+        return self.take(np.flatnonzero(~self.duplicate)) if self.duplicate.any() else self
+
     @classmethod
     def joined(cls, parts: Sequence[Decisions]) -> Decisions:
         """Return the decisions of several blocks as one."""

@@ -15,6 +15,7 @@ from riskweave.engine.answers import Answers
 from riskweave.engine.decisions import Decision, Decisions, Output
 from riskweave.engine.keeping import pool_of, restore_state, take_snapshot
 from riskweave.engine.memory import Content, Remembered, content_of
+from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
 from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
 from riskweave.events.hashing import hash_text
@@ -122,6 +123,10 @@ class Engine:
         return answer.as_duplicate()
 
     # ---- many events
+
+    def nothing(self) -> Decisions:
+        """Return no decisions, with the columns that decisions of this policy have."""
+        return self._answers.none()
 
     def decide_many(self, events: pa.Table | Sequence[Record], place: Place = row_place) -> Decisions:
         """Decide events in the order given: an Arrow table, or records.

@@ -7,7 +7,7 @@ from riskweave.decision import plan as decision
 from riskweave.engine.state import State
 from riskweave.events import attributes
 from riskweave.expressions import run as expressions
-from riskweave.features import plan as features
+from riskweave.features import state as features
 from riskweave.lists import plan as lists
 from riskweave.policy.plan import Plan
 from riskweave.rules import plan as rules

@@ -484,22 +484,29 @@ _READERS: dict[str, Callable[[Path, bool, frozenset[str] | None], Iterator[Chunk
 # ---- what was set aside
 
 
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
 def write_rejected(path: Path | str, rejected: Iterable[Rejected]) -> int:
-    """Write rejected records as JSON Lines (place, field, found, expected, record); return how many."""
+    """Write rejected records as JSON Lines; return how many."""
     count = 0
-    encode = msgspec.json.Encoder(enc_hook=str).encode
     with Path(path).open("wb") as file:
         for each in rejected:
-            line = {
-                "place": each.place,
-                "field": each.error.field,
-                "found": each.error.found,
-                "expected": each.error.expected,
-                "record": _writable(each.record),
-            }
-            file.write(encode(line) + b"\n")
+            file.write(rejected_line(each))
             count += 1
     return count
+
+
+def rejected_line(rejected: Rejected) -> bytes:
+    """Return a line of JSON: place, field, found, expected, record."""
+    line = {
+        "place": rejected.place,
+        "field": rejected.error.field,
+        "found": rejected.error.found,
+        "expected": rejected.error.expected,
+        "record": _writable(rejected.record),
+    }
+    return _encode(line) + b"\n"
 
 
 def _writable(value: object) -> object:

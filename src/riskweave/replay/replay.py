@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from riskweave.engine.decisions import Decisions
 from riskweave.engine.engine import Engine
@@ -74,29 +76,42 @@ def replay(
     hits = np.zeros(len(engine.rule_ids), np.int64)
     if labels is not None:
         report.labels = read_labels(engine, labels)
-    with _DecisionFile(out) as decisions_file, RejectedWriter(rejected) as rejected_file:
-        for chunk in read_events(list(sources)):
-            for decisions in _decide(engine, chunk):
+    with DecisionFile(out, engine.nothing()) as decided, RejectedFile(rejected) as refused:
+        for chunk in read_events(list(sources), engine.plan.decode.sources):
+            report.rejected += len(chunk.rejected)
+            refused.write(chunk.rejected)
+            for decisions in engine.decide_blocks(_events(chunk), chunk.place):
                 _count(report, hits, decisions)
-                decisions_file.write(decisions)
-                rejected_file.write(decisions.rejected)
+                decided.write(decisions)
+                refused.write(decisions.rejected)
             report.seconds = time.perf_counter() - started
             if progress is not None:
                 progress(report)
     report.rules = dict(zip(engine.rule_ids, hits.tolist(), strict=True))
+    report.compile_seconds = engine.compile_seconds
     report.seconds = time.perf_counter() - started
     return report
 
 
-def _decide(engine: Engine, chunk: Chunk) -> Iterable[Decisions]:
-    yield engine.decide_chunk(chunk)
+def count_events(paths: Iterable[Path]) -> int | None:
+    """Return how many events Parquet files hold; None when a file does not say so beforehand."""
+    total = 0
+    for path in paths:
+        if path.suffix != ".parquet":
+            return None
+        total += int(pq.read_metadata(path).num_rows)
+    return total
 
 
-def _count(report: Report, hits: np.ndarray, decisions: Decisions) -> None:
-    fresh = ~decisions.duplicate
-    report.events += int(fresh.sum())
-    report.duplicates += int(decisions.duplicate.sum())
+def _events(chunk: Chunk) -> Any:
+    return chunk.table if chunk.table is not None else (chunk.records or ())
+
+
+def _count(report: Report, hits: NDArray[np.int64], decisions: Decisions) -> None:
     report.rejected += len(decisions.rejected)
-    for action, count in decisions.actions().items():
+    fresh = decisions.without_repeats()
+    report.duplicates += len(decisions) - len(fresh)
+    report.events += len(fresh)
+    for action, count in fresh.actions().items():
         report.actions[action] += count
-    hits += np.bincount(decisions.hit_rule, minlength=hits.size)
+    hits += np.bincount(fresh.hit_rule, minlength=hits.size)

@@ -1,0 +1,97 @@
+"""Where a replay's results go: decisions as Parquet, rejected records as JSON Lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import pyarrow.parquet as pq
+
+from riskweave.engine.decisions import Decisions
+from riskweave.events.readers import rejected_line
+from riskweave.events.table import Rejected
+
+ROW_GROUP = 131_072
+
+
+class _Beside:
+    """A file that is written beside its name and moved there when all went well."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.part = None if path is None else path.with_name(path.name + ".part")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.path is None or self.part is None:
+            return
+        self.close()
+        if error is None:
+            self.part.replace(self.path)
+        else:
+            self.part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+class DecisionFile(_Beside):
+    """Decisions, in row groups of some hundred thousand."""
+
+    def __init__(self, path: Path | None, empty: Decisions) -> None:
+        super().__init__(path)
+        self.waiting: list[Decisions] = []
+        self.rows = 0
+        self.writer: Any = None
+        self.empty = empty
+
+    def write(self, decisions: Decisions) -> None:
+        """Take decisions; answers to repeated ids are not written a second time."""
+        if self.part is None or not len(decisions):
+            return
+        self.waiting.append(decisions.without_repeats())
+        self.rows += len(self.waiting[-1])
+        if self.rows >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        table = Decisions.joined(self.waiting).to_arrow() if self.waiting else self.empty.to_arrow()
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(
+                self.part,
+                table.schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=["action", "rules.list.element"],
+                write_statistics=["time", "action", "score"],
+            )
+        self.writer.write_table(table)
+        self.waiting, self.rows = [], 0
+
+    def close(self) -> None:
+        if self.waiting or self.writer is None:
+            self._flush()
+        self.writer.close()
+
+
+class RejectedFile(_Beside):
+    """Records that could not be read: place, field, found, expected, record; a line each."""
+
+    def __init__(self, path: Path | None) -> None:
+        super().__init__(path)
+        self.stream: BinaryIO | None = None if self.part is None else self.part.open("wb")
+
+    def write(self, rejected: Iterable[Rejected]) -> None:
+        if self.stream is not None:
+            for each in rejected:
+                self.stream.write(rejected_line(each))
+
+    def close(self) -> None:
+        if self.stream is not None:
+            self.stream.close()
