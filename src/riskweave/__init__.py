@@ -1,3 +1,74 @@
-"""riskweave decides, in real time, what to do with a financial event."""
+"""riskweave decides, in real time, what to do with a financial event.
+
+    from riskweave import Engine, Policy
+
+    engine = Engine(Policy.read("my_policy"))
+    decision = engine.decide({"payment_id": "p1", "at": "2026-01-01T10:00:00Z", "amount": "12.50", ...})
+
+Names are imported when first used: `import riskweave` is quick, numba comes with the first engine.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from riskweave.engine.decisions import Decision, Decisions
+    from riskweave.engine.engine import Engine
+    from riskweave.engine.snapshot import Snapshot
+    from riskweave.errors import (
+        DuplicateError,
+        EventError,
+        LimitError,
+        PolicyError,
+        PolicyErrors,
+        RiskweaveError,
+        StateError,
+    )
+    from riskweave.policy.policy import Policy
+    from riskweave.replay.replay import replay
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Decision": "engine.decisions",
+    "Decisions": "engine.decisions",
+    "Engine": "engine.engine",
+    "Snapshot": "engine.snapshot",
+    "DuplicateError": "errors",
+    "EventError": "errors",
+    "LimitError": "errors",
+    "PolicyError": "errors",
+    "PolicyErrors": "errors",
+    "RiskweaveError": "errors",
+    "StateError": "errors",
+    "Policy": "policy.policy",
+    "replay": "replay.replay",
+}
+
+__all__ = [
+    "Decision",
+    "Decisions",
+    "DuplicateError",
+    "Engine",
+    "EventError",
+    "LimitError",
+    "Policy",
+    "PolicyError",
+    "PolicyErrors",
+    "RiskweaveError",
+    "Snapshot",
+    "StateError",
+    "__version__",
+    "replay",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'riskweave' has no attribute {name!r}")
+    return getattr(import_module(f"riskweave.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

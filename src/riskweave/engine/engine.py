@@ -107,7 +107,7 @@ class Engine:
                 self._queue(name, batch.time_ms, batch.event_hash, np.array([value]))
         if number >= 0:
             content = content_of(record, plan.decode.sources)
-            state.memory.keep(Remembered(number, 1, watermark_ms, lambda _: content, lambda _: decision))
+            state.memory.keep(Remembered(number, 1, watermark_ms, watermark_ms, lambda _: content, lambda _: decision))
         return decision
 
     def _first_answer(self, number: int, identity: str, record: Record) -> Decision:
@@ -225,8 +225,8 @@ class Engine:
             return answers.at(decisions, int(position[k])) if position[k] >= 0 else None
 
         batch = decoded.batch
-        watermark_ms = int(batch.watermark_ms[-1])
-        self.state.memory.keep(Remembered(number, batch.size, watermark_ms, content, answer))
+        first_ms, last_ms = int(batch.watermark_ms[0]), int(batch.watermark_ms[-1])
+        self.state.memory.keep(Remembered(number, batch.size, first_ms, last_ms, content, answer))
 
     # ---- labels
 

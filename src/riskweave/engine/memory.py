@@ -22,10 +22,14 @@ _ROWS_MIN = 1 << 12
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A run of consecutively numbered events: `content(k)` and `answer(k)` give the k-th of them."""
+    """A run of consecutively numbered events: `content(k)` and `answer(k)` give the k-th of them.
+
+    `from_ms` and `watermark_ms` are the watermarks at its first and its last event.
+    """
 
     first: int
     size: int
+    from_ms: int
     watermark_ms: int
     content: Callable[[int], Content]
     answer: Callable[[int], Decision | None]
@@ -64,7 +68,7 @@ class EventMemory:
     def keep(self, run: Remembered) -> None:
         """Remember what came and what was answered; forget what is older than the period."""
         self.runs.append(run)
-        while self.runs and run.watermark_ms - self.runs[0].watermark_ms > self.period_ms:
+        while self.runs and run.from_ms - self.runs[0].watermark_ms > self.period_ms:
             self.runs.popleft()
 
     def find(self, number: int) -> tuple[Content, Decision] | None:
@@ -184,4 +188,4 @@ _Kept = tuple[int, int, Content, _Answer]
 
 
 def _one(number: int, watermark_ms: int, content: Content, answer: Decision) -> Remembered:
-    return Remembered(number, 1, watermark_ms, lambda _: content, lambda _: answer)
+    return Remembered(number, 1, watermark_ms, watermark_ms, lambda _: content, lambda _: answer)

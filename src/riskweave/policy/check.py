@@ -56,7 +56,9 @@ def _tests(policy: Policy, compilation: Compilation) -> list[Finding]:
     try:
         root = policy.document.tests()
         if root is not None:
-            read_tests(root, [rule.id for rule in compilation.plan.rules.rules], list(compilation.scope.named))
+            read_tests(
+                root, [rule.id for rule in compilation.plan.rules.rules], list(compilation.scope.named)
+            )
     except PolicyError as error:
         return [Finding("error", error.message, error.span, error.hint)]
     return []
