@@ -264,7 +264,7 @@ class _Converter:
         if len(self.seen) > NODES_MAX:
             raise PolicyError(f"more than {NODES_MAX} values in one file", span)
         if isinstance(node, yaml.ScalarNode):
-            plain = node.style is None
+            plain = not node.style  # None or an empty text, as the scanner has it
             return Node(node.value, span, path, plain=plain)
         if isinstance(node, yaml.SequenceNode):
             return Node(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -192,16 +193,24 @@ def build(policy: Policy, quiet: bool = False) -> Engine:
 
 @contextmanager
 def preparing(quiet: bool) -> Iterator[None]:
-    """Show what is being waited for: kernels compile once on a machine."""
-    text = "Preparing the engine (the first start on a machine compiles its kernels, about 20 s)"
+    """Say what is being waited for, once it takes more than three seconds: kernels compile once on a machine."""
+    text = "Compiling the kernels for this machine: once, about 20 s; later starts take a second"
     if quiet:
         yield
-    elif errors.is_terminal:
-        with errors.status(text):
-            yield
+        return
+    if errors.is_terminal:
+        status = errors.status(text)
+        timer = threading.Timer(3.0, status.start)
     else:
-        errors.print(text)
+        timer = threading.Timer(3.0, lambda: errors.print(text, soft_wrap=True))
+    timer.daemon = True
+    timer.start()
+    try:
         yield
+    finally:
+        timer.cancel()
+        if errors.is_terminal:
+            status.stop()
 
 
 def run_replay(

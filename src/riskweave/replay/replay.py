@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from riskweave.engine.decisions import Decisions
 from riskweave.engine.engine import Engine
 from riskweave.events.readers import Chunk, read_events
-from riskweave.events.rejected import RejectedWriter
+from riskweave.replay.files import DecisionFile, RejectedFile
 from riskweave.replay.labels import read_labels
-
-if TYPE_CHECKING:
-    pass
 
 Progress = Callable[["Report"], None]
 

@@ -1,0 +1,5 @@
+"""`python -m riskweave` is `riskweave`."""
+
+from riskweave.cli.app import main
+
+main()
