@@ -132,7 +132,8 @@ def test_addresses_have_one_spelling(text: str) -> None:
         ("int", np.int32(5), 5.0),
         ("int", 2**53, 2.0**53),
         ("int", 2**53 + 1, None),
-        ("int", 10**5000, None),
+        pytest.param("int", 10**5000, None, id="int-huge"),
+        pytest.param("bool", [10**5000], None, id="bool-huge"),
         ("int", 5.5, None),
         ("int", True, None),
         ("int", "5.0", None),
@@ -144,7 +145,7 @@ def test_addresses_have_one_spelling(text: str) -> None:
         ("float", math.nan, None),
         ("float", math.inf, None),
         ("float", "1e999", None),
-        ("float", 10**400, None),
+        pytest.param("float", 10**400, None, id="float-huge"),
         ("float", np.float32(0.5), 0.5),
         ("{type: float, max: 1}", 1.5, None),
         ("bool", "TRUE", 1.0),
@@ -165,9 +166,9 @@ def test_addresses_have_one_spelling(text: str) -> None:
         ("string", 1.5, None),
         ("string", b"x", None),
         ("string", True, None),
-        ("string", "x" * 65_537, None),
-        ("string", "é" * 32_769, None),
-        ("string", "\ud800", None),
+        pytest.param("string", "x" * 65_537, None, id="string-long"),
+        pytest.param("string", "é" * 32_769, None, id="string-long-bytes"),
+        pytest.param("string", "\ud800", None, id="string-surrogate"),
     ],
 )
 def test_values_and_what_they_become(field: str, value: Any, expected: float | None) -> None:
@@ -195,11 +196,12 @@ def test_a_whole_record() -> None:
     batch = decoded(plan, record)
     found = {column.name: float(batch.values[column.index, 0]) for column in plan.layout.columns}
     texts = plan.pool.texts
-    assert found["event_time"] == found["at"] == 1_717_243_200_000 == batch.time_ms[0]
+    assert found["event_time"] == 1_717_243_200_000 == batch.time_ms[0]
     assert texts[int(found["event_type"])] == "payment"
     assert (found["amount"], found["fee"], found["terminal"]) == (12.3, 0.9, 7.0)
     assert (found["place"], found["place.lon"], found["seen"]) == (48.5, 2.25, ORIGIN_MS + 60_000)
-    assert math.isnan(found["age"]) and math.isnan(found["ok"])
+    assert math.isnan(found["age"])
+    assert math.isnan(found["ok"])
     keys = {name: int(batch.keys[row, 0]) for name, row in plan.layout.keys.items()}
     assert keys["customer"] == oracle.hash_of("c1")
     assert keys["customer+terminal+ip"] == oracle.hash_of_all(["c1", 7, "10.0.0.1"])
