@@ -92,7 +92,7 @@ def floats(array: Array) -> tuple[Floats, Sure]:
         return numbers, None if finite.all() else finite
     if pa.types.is_integer(kind):
         return raw(array).astype(np.float64), None
-    if is_text(kind):
+    if is_text(kind) and _is_utf8(array):
         # Arrow reads a whole column or none: hand it only what it reads as Python does.
         simple = pc.fill_null(pc.match_substring_regex(array, r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$"), False)
         numbers = raw(pc.cast(pc.if_else(simple, array, pa.scalar(None, array.type)), pa.float64()))
@@ -107,8 +107,9 @@ def bools(array: Array) -> tuple[Floats, Sure]:
         return raw(pc.cast(array, pa.uint8())).astype(np.float64), None
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         numbers = raw(array).astype(np.float64)
-        return numbers, (numbers == 0.0) | (numbers == 1.0)
-    if is_text(kind):
+        truth: Mask = numbers == 1.0
+        return truth.astype(np.float64), truth | (numbers == 0.0)
+    if is_text(kind) and _is_utf8(array):
         lower = pc.utf8_lower(array)
         true = pc.fill_null(pc.is_in(lower, pa.array(["true", "1"], lower.type)), False)
         false = pc.fill_null(pc.is_in(lower, pa.array(["false", "0"], lower.type)), False)
@@ -236,15 +237,19 @@ class Texts:
     indices: NDArray[np.int64]
 
 
+# Read-only like Arrow's buffers: a kernel is compiled anew for every kind of array it meets.
+_NO_BYTES = np.frombuffer(b"", np.uint8)
+
+
 def text_buffers(array: Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Return the offsets and bytes of a text column, without copying them."""
     wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
     _, offsets, data = array.buffers()
     kind: Any = np.int64 if wide else np.int32
     if offsets is None or len(array) == 0:
-        return np.zeros(len(array) + 1, kind), np.zeros(0, np.uint8)
+        return np.frombuffer(bytes((len(array) + 1) * np.dtype(kind).itemsize), kind), _NO_BYTES
     all_offsets = np.frombuffer(offsets, kind)
-    texts = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+    texts = _NO_BYTES if data is None else np.frombuffer(data, np.uint8)
     return all_offsets[array.offset : array.offset + len(array) + 1], texts
 
 
@@ -265,11 +270,17 @@ def as_text(array: Array) -> tuple[Array, Sure] | None:
     return None
 
 
-def _valid_text(texts: Array, array: Array) -> Sure:
-    """Refuse a column with one invalid or oversized text: its rows are then read one by one."""
+def _is_utf8(texts: Array) -> bool:
     try:
         texts.validate(full=True)
     except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _valid_text(texts: Array, array: Array) -> Sure:
+    """Refuse a column with one invalid or oversized text: its rows are then read one by one."""
+    if not _is_utf8(texts):
         return nothing(len(array))
     offsets, _ = text_buffers(texts)
     if offsets.size > 1 and int(offsets[-1]) - int(offsets[0]) > TEXT_BYTES_MAX:

@@ -7,11 +7,13 @@ asked for gets no column; its values are checked all the same.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from riskweave.batch import STAGE_DECODED, TIME_ROW, Layout
+from riskweave.batch import STAGE_DECODED, TIME_ROW, TYPE_ROW, Layout
 from riskweave.errors import PolicyError, Span, did_you_mean
-from riskweave.events.plan import DecodePlan, FieldPlan, Rates, Step, TypePlan
+from riskweave.events.plan import DecodePlan, FieldPlan, Rates, TypePlan
+from riskweave.events.setters import setter
 from riskweave.events.spec import EventsSpec, EventType, Field
 from riskweave.events.values import cleaner, money_cleaner
 from riskweave.expressions.strings import StringPool
@@ -59,6 +61,7 @@ class EventsCompiler:
     def finish(self, rates: Rates | None = None) -> DecodePlan:
         """Return the plan. `rates` converts foreign money; without it such amounts are refused."""
         types = tuple(self._type_plan(each, rates) for each in self.spec.types)
+        rows = tuple(sorted(self._rows()))
         sources: set[str] = set()
         for each in types:
             sources.update(name for name, _ in each.match)
@@ -67,12 +70,24 @@ class EventsCompiler:
                 sources.update(field.pair or ())
         return DecodePlan(
             types=types,
+            rows=rows,
+            key_rows=tuple(sorted(set(self._key_rows()) | set(self._composites.values()))),
+            dense=rows[-1] < 2 * len(rows),
             layout=self.layout,
             pool=self.pool,
             currency=self.spec.currency,
             sources=frozenset(sources),
             labels=tuple(self.spec.labels()),
         )
+
+    def _rows(self) -> set[int]:
+        rows = {TIME_ROW, TYPE_ROW}
+        for column in self._columns.values():
+            rows.update((column.index, column.index + (column.type is Type.LOCATION)))
+        return rows
+
+    def _key_rows(self) -> list[int]:
+        return [self.layout.keys[name] for name in self.spec.fields() if name in self.layout.keys]
 
     def _type(self, name: str, span: Span | None) -> Type:
         kind = self.spec.type_of(name)
@@ -84,6 +99,14 @@ class EventsCompiler:
 
     def _type_plan(self, each: EventType, rates: Rates | None) -> TypePlan:
         plans = {name: self._field_plan(field, rates) for name, field in each.fields.items()}
+        for name, plan in plans.items():
+            if plan.field.currency_field in plans:
+                plans[name] = replace(plan, currency=plans[plan.field.currency_field])
+        columns = tuple(
+            plan
+            for name, plan in plans.items()
+            if name != each.time or plan.row > TIME_ROW or plan.key_row >= 0
+        )
         composites = tuple(
             (row, tuple(self.layout.keys[name] for name in fields))
             for fields, row in self._composites.items()
@@ -98,11 +121,8 @@ class EventsCompiler:
             fields=tuple(plans.values()),
             labels=tuple(plan for plan in plans.values() if plan.field.type is Type.LABEL),
             composites=composites,
-            steps=tuple(
-                _step(plan, each.fields, plans)
-                for plan in plans.values()
-                if plan.field.name != each.time or plan.row > TIME_ROW or plan.key_row >= 0
-            ),
+            columns=columns,
+            setters=tuple(setter(plan, self.spec.currency, self.pool) for plan in columns),
         )
 
     def _field_plan(self, field: Field, rates: Rates | None) -> FieldPlan:
@@ -133,18 +153,3 @@ class EventsCompiler:
 
 def _is_pair(field: Field) -> bool:
     return field.type is Type.LOCATION and len(field.sources) == 2
-
-
-def _step(plan: FieldPlan, fields: dict[str, Field], plans: dict[str, FieldPlan]) -> Step:
-    field = plan.field
-    return Step(
-        kind=field.type,
-        name=field.name,
-        others=plan.names[1:],
-        clean=plan.clean,
-        row=plan.row,
-        key_row=plan.key_row,
-        required=field.required,
-        plan=plan,
-        currency=plans[field.currency_field] if field.currency_field in fields else None,
-    )

@@ -53,7 +53,7 @@ def hash_texts_of(texts: list[str]) -> NDArray[np.uint64]:
     encoded = [text.encode() for text in texts]
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum([len(each) for each in encoded], out=offsets[1:])
-    return hash_texts(offsets, np.frombuffer(b"".join(encoded), np.uint8))
+    return hash_texts(np.frombuffer(offsets.tobytes(), np.int64), np.frombuffer(b"".join(encoded), np.uint8))
 
 
 def hash_texts(offsets: NDArray[np.integer], data: NDArray[np.uint8]) -> NDArray[np.uint64]:

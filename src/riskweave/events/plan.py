@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from riskweave.batch import Layout
 from riskweave.events.spec import Field
 from riskweave.expressions.strings import StringPool
-from riskweave.expressions.types import Type
 
 
 class Rates(Protocol):
@@ -18,14 +17,19 @@ class Rates(Protocol):
     def convert(self, minor: int, currency: str, time_ms: int) -> int | None: ...
 
 
+Record = Mapping[str, object]
+Setter = Callable[[Record, list[float], list[int]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class FieldPlan:
     """How one field of one event type is decoded.
 
     `row` is its row in `Batch.values` and `key_row` that in `Batch.keys`, -1 when nobody reads it.
     `names` are those a record may use: its own first. A location from two foreign fields has them
-    in `pair`. `clean` turns one value that is not None into a text, or a number, or raises an
-    EventError that says what is expected.
+    in `pair`; `currency` is the plan of the field that holds a money field's. `clean` turns one
+    value that is not None into a text, or a number, or raises an EventError that says what is
+    expected.
     """
 
     field: Field
@@ -35,28 +39,17 @@ class FieldPlan:
     key_row: int
     clean: Callable[..., Any]
     expected: str
-
-
-class Step(NamedTuple):
-    """A field as the loop over one record wants it: unpacked in one go.
-
-    `currency` is the plan of the field that holds a money field's currency.
-    """
-
-    kind: Type
-    name: str
-    others: tuple[str, ...]
-    clean: Callable[..., Any]
-    row: int
-    key_row: int
-    required: bool
-    plan: FieldPlan
-    currency: FieldPlan | None
+    currency: FieldPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TypePlan:
-    """How the records of one event type are decoded. `code` is its name in the string pool."""
+    """How the records of one event type are decoded.
+
+    `code` is its name in the string pool. `fields` are all its fields, `columns` those to look at
+    beside the time, and `setters` do the same for one record. `composites` are the row of each
+    composite key and those of its parts.
+    """
 
     name: str
     code: int
@@ -66,23 +59,25 @@ class TypePlan:
     fields: tuple[FieldPlan, ...]
     labels: tuple[FieldPlan, ...]
     composites: tuple[tuple[int, tuple[int, ...]], ...]
-    steps: tuple[Step, ...]
+    columns: tuple[FieldPlan, ...]
+    setters: tuple[Setter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DecodePlan:
     """All that decoding needs.
 
-    `sources` are the names of the file columns that matter; a reader need not read others.
+    `rows` and `key_rows` are those that decoding fills; `dense` says that few others lie between
+    them. `sources` are the names of the file columns that matter; a reader need not read others.
     `labels` are the names of the label fields of all types.
     """
 
     types: tuple[TypePlan, ...]
+    rows: tuple[int, ...]
+    key_rows: tuple[int, ...]
+    dense: bool
     layout: Layout
     pool: StringPool
     currency: str
     sources: frozenset[str]
     labels: tuple[str, ...]
-
-
-Record = Mapping[str, object]

@@ -68,6 +68,7 @@ def decode_table(plan: DecodePlan, table: Any, arrival: int = 0, place: Place = 
     size = table.num_rows
     _refuse_odd_tables(plan, table)
     work = _Work(plan, table, size)
+    table = table.select([name for name in table.column_names if name in plan.sources])
     for kind, rows in _by_type(plan, table, size):
         if rows is None:
             _TypeColumns(work, kind, table, slice(None)).decode()
@@ -107,7 +108,8 @@ def decode_records(
 
 
 def _rejection(row: int, record: object, error: EventError, place: Place) -> Rejected:
-    return Rejected(place(row), row, record, error)
+    error.place = place(row)
+    return Rejected(error.place, row, record, error)
 
 
 def _refuse_odd_tables(plan: DecodePlan, table: Any) -> None:
@@ -146,7 +148,8 @@ def _equals(array: Array, text: str) -> NDArray[np.bool_]:
         if not inner.size:
             return columns.nothing(len(array))
         valid: NDArray[np.bool_] = array.is_valid().to_numpy(zero_copy_only=False)
-        return valid & inner[columns.raw(array.indices)]
+        same: NDArray[np.bool_] = inner[columns.raw(array.indices)]
+        return valid & same
     if columns.is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         texts = pc.cast(array, pa.string())
         equal: NDArray[np.bool_] = pc.fill_null(pc.equal(texts, text), False).to_numpy(zero_copy_only=False)
@@ -169,7 +172,7 @@ class _Work:
 
     def __init__(self, plan: DecodePlan, table: Any, size: int) -> None:
         self.plan = plan
-        self.table = table
+        self.table = table  # whole, so that a rejected record is shown whole
         self.size = size
         self.batch = empty_batch(plan.layout, size)
         self.sure = np.zeros(size, np.bool_)
@@ -285,8 +288,8 @@ class _TypeColumns:
         self._time()
         if not self.time_ms.size:
             return
-        for step in self.kind.steps:
-            self._field(step.plan, step.currency)
+        for plan in self.kind.columns:
+            self._field(plan)
         for row, parts in self.kind.composites:
             total = batch.keys[parts[0], self.rows]
             for part in parts[1:]:
@@ -325,7 +328,7 @@ class _TypeColumns:
         batch.values[1, self.rows] = self.kind.code
         batch.time_ms[self.rows] = times_ms
 
-    def _field(self, plan: FieldPlan, currency: FieldPlan | None) -> None:
+    def _field(self, plan: FieldPlan) -> None:
         if plan.pair is not None and plan.names[0] not in self.names:
             self._pair(plan, plan.pair)
             return
@@ -341,7 +344,7 @@ class _TypeColumns:
             return
         array = _decoded(array)
         valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
-        values, hashes, sure = self._numbers(plan, array, name, currency)
+        values, hashes, sure = self._numbers(plan, array, name)
         sure = columns.both(sure, _allowed(plan, values))
         self.doubt(_or_null(sure, valid, plan.field.required))
         if plan.row >= 0:
@@ -357,7 +360,7 @@ class _TypeColumns:
             column[self.rows] = values if valid is None else np.where(valid, values, np.nan)
 
     def _numbers(
-        self, plan: FieldPlan, array: Array, name: str, currency: FieldPlan | None
+        self, plan: FieldPlan, array: Array, name: str
     ) -> tuple[NDArray[np.float64], NDArray[np.uint64], Sure]:
         """Return a column's values, the hashes if it is a key, and what is sure."""
         kind = plan.field.type
@@ -372,7 +375,7 @@ class _TypeColumns:
             whole, sure = columns.times(array, plan.field.unit, plan.field.origin_ms)
             values = whole.astype(np.float64)
         elif kind is Type.MONEY:
-            values, sure = self._money(plan, array, name, currency)
+            values, sure = self._money(plan, array, name)
         elif kind is Type.LOCATION:
             values, sure = np.zeros(self.size), columns.nothing(self.size)
         else:
@@ -383,17 +386,15 @@ class _TypeColumns:
             hashes = hash_ints(whole) if whole is not None else hash_floats(values)
         return values, hashes, sure
 
-    def _money(
-        self, plan: FieldPlan, array: Array, name: str, currency: FieldPlan | None
-    ) -> tuple[NDArray[np.float64], Sure]:
+    def _money(self, plan: FieldPlan, array: Array, name: str) -> tuple[NDArray[np.float64], Sure]:
         """Return amounts in the base currency. Foreign ones are converted one by one: doubted."""
         base = self.work.plan.currency
         minor = plan.field.minor and (name != plan.names[0] or len(plan.names) == 1)
         minor_units, sure = columns.money(array, currency_digits(base), minor)
         if plan.field.currency not in ("", base):
             sure = columns.nothing(self.size)
-        if currency is not None:
-            found = self._array(currency.names)
+        if plan.currency is not None:
+            found = self._array(plan.currency.names)
             if found is not None:
                 sure = columns.both(sure, _is_base(found[0], base))
         return minor_units / 10 ** currency_digits(base), sure

@@ -223,7 +223,7 @@ def _bool(field: Field) -> tuple[Clean, str]:
         number = _BOOLS.get(found.lower()) if isinstance(found, str) else found
         if not isinstance(number, (int, float)) or number not in (0, 1):
             raise EventError(name, value, expected)
-        return float(number)
+        return 1.0 if number else 0.0
 
     return clean, expected
 
