@@ -136,7 +136,10 @@ class LimitError(RiskweaveError):
 
 def shorten(value: object, limit: int = 60) -> str:
     """Return `value` as one short line for a message."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out integers of thousands of digits
+        text = f"a {type(value).__name__} too long to print"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

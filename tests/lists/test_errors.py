@@ -172,6 +172,12 @@ def test_an_operand_that_a_list_cannot_look_up_is_refused(text, name, kind, mess
         house.ask(name, "field")
 
 
+def test_an_address_must_be_spelled_as_the_field_holds_it():
+    house = House('{a: ["2001:DB8::1"]}', {"field": Type.IP})
+    with pytest.raises(PolicyError, match="holds as `2001:db8::1`"):
+        house.ask("a", "field")
+
+
 def test_a_feature_and_a_constant_are_refused():
     house = House("{a: [x]}", {})
     late = house.layout.add("late", Type.STRING, 2)

@@ -298,3 +298,26 @@ def test_many_changes_do_not_fill_memory(monkeypatch):
         step(plan, state, batch)
         assert matched(batch, column) == [number]
     assert len(state.table) < 12_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "operand"),
+    [
+        ("exact", "a", "a"),
+        ("cidr", "10.0.0.0/8", "10.1.1.1"),
+        ("prefix", "a", "ab"),
+        ("range", "1..5", "3"),
+        ("range", "a..c", "b"),
+    ],
+)
+def test_of_equal_entries_the_one_added_last_matches(kind, value, operand):
+    house = House({"known": {"kind": kind, "values": [value, value]}}, {"who": Type.STRING})
+    column = house.ask("known", "who")
+    plan = house.plan()
+    state = ListsState.create(plan)
+    for at, wanted in ((-1, 1), (0, 2)):
+        if at == 0:
+            state.add("known", value, at)
+        batch = house.batch([at], who=[operand])
+        step(plan, state, batch)
+        assert matched(batch, column) == [wanted]

@@ -22,6 +22,7 @@ from riskweave.errors import EventError, LimitError, PolicyError, Span, StateErr
 from riskweave.events.hashing import hash_int, hash_pair, hash_text
 from riskweave.events.table_files import TextTable, beside, read_table
 from riskweave.events.times import iso_ms
+from riskweave.events.values import canonical_ip
 from riskweave.expressions.strings import StringPool
 from riskweave.expressions.types import Col, Type
 from riskweave.kernels.asof import enter_keys, find_key, known_as_of
@@ -34,6 +35,7 @@ _TYPES = ("string", "int", "float", "money", "bool", "time", "location", "ip")
 _FLAGS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "1": 1.0, "0": 0.0}
 _EXPECTED = {
     Type.INT: "a whole number",
+    Type.IP: "an address",
     Type.FLOAT: "a number",
     Type.MONEY: "an amount, as in 12.50",
     Type.BOOL: "true or false",
@@ -294,7 +296,10 @@ def _read_column(
 
 def _read_text(kind: Type, text: str, pool: StringPool) -> tuple[float, ...] | None:
     """Return the number or two that a version keeps for a text; None when it is not of that type."""
-    if kind.is_text:
+    if kind is Type.IP:
+        address = canonical_ip(text)
+        return None if address is None else (float(pool.code(address)),)
+    if kind is Type.STRING:
         return (float(pool.code(text)),)
     if kind is Type.BOOL:
         flag = _FLAGS.get(text.lower())
@@ -331,6 +336,11 @@ def _key_hashes(spec: AttributesSpec, table: TextTable) -> list[int]:
                 if not _is_int64(cell):
                     raise table.error(row, name, "a whole number")
                 parts.append(hash_int(int(cell)))
+            elif kind is Type.IP:
+                address = canonical_ip(cell)
+                if address is None:
+                    raise table.error(row, name, "an address")
+                parts.append(hash_text(address))
             else:
                 parts.append(hash_text(cell))
         hashes.append(_fold(parts))
@@ -660,7 +670,7 @@ def _key_hash(table: AttributeTable, key: str | int | tuple[str | int, ...]) -> 
                 raise EventError("key", part, "a whole number")
             hashes.append(hash_int(int(part)))
         elif isinstance(part, str) and part:
-            hashes.append(hash_text(part))
+            hashes.append(hash_text((canonical_ip(part) or part) if kind is Type.IP else part))
         else:
             raise EventError("key", part, "text")
     return _fold(hashes)

@@ -246,6 +246,7 @@ def _location(plan: FieldPlan) -> Setter:
                 value = absent(record)
                 if value is None:
                     return
-        place(*clean(value), cells, hashes)
+        latitude, longitude = clean(value)
+        place(latitude, longitude, cells, hashes)
 
     return set_location

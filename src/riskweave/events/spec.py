@@ -229,13 +229,13 @@ def _type(name: str, node: Node, parent: Node, currency: str, count: int, found:
     time = _named_field(node.need("time"), fields, complete)
     if time in fields and fields[time].type is not Type.TIME:
         raise node.need("time").error(
-            f"`{time}` is a {fields[time].type.value}, so it cannot be the event time", "give it `type: time`"
+            f"`{time}` is {_a(fields[time].type)}, so it cannot be the event time", "give it `type: time`"
         )
     id_node = node.get("id")
     identity = None if id_node is None else _named_field(id_node, fields, complete)
     if id_node is not None and identity in fields and fields[identity].type not in (Type.STRING, Type.INT):
         raise id_node.error(
-            f"`{identity}` is a {fields[identity].type.value}, so it cannot identify an event",
+            f"`{identity}` is {_a(fields[identity].type)}, so it cannot identify an event",
             "an id is a string or an int",
         )
     return EventType(name, parent.key_span(name), time, identity, _match(node, name, count), fields)
@@ -268,7 +268,7 @@ def _told_apart(each: EventType, earlier: list[EventType]) -> None:
     for other in earlier:
         if set(other.match) <= set(each.match):
             raise PolicyError(
-                f"every record of event type `{each.name}` is already a `{other.name}`",
+                f"every record of event type `{each.name}` is already one of `{other.name}`",
                 each.span,
                 "give both a `match:` that no record fulfils twice",
             )
@@ -282,8 +282,8 @@ def _agree(types: list[EventType], found: _Findings) -> None:
             if other.type is not field.type:
                 found.errors.append(
                     PolicyError(
-                        f"field `{field.name}` is a {field.type.value} in `{each.name}` "
-                        f"and a {other.type.value} in `{other_type}`",
+                        f"field `{field.name}` is {_a(field.type)} in `{each.name}` "
+                        f"and {_a(other.type)} in `{other_type}`",
                         field.span,
                         "fields of the same name share a column: give one of them another name",
                     )
@@ -298,13 +298,13 @@ def _field(name: str, node: Node, parent: Node, currency: str) -> Field:
     if not node.is_map:
         return Field(name, Type(node.choice(*FIELD_TYPES)), span)
     kind = Type(node.need("type").choice(*FIELD_TYPES))
+    known = ("type", "from", "required", *_OPTIONS[kind])
     for key, _ in node.items():
-        known = ("type", "from", "required", *_OPTIONS[kind])
         if key not in known and key in {option for each in _OPTIONS.values() for option in each}:
             raise PolicyError(
-                f"a {kind.value} field has no `{key}`", node.key_span(key), f"known here: {', '.join(known)}"
+                f"{_a(kind)} has no `{key}`", node.key_span(key), f"known here: {', '.join(known)}"
             )
-        node.only(*known)
+    node.only(*known)
     required = node.get("required")
     low, high = _bounds(node)
     own_currency, currency_field = _field_currency(node)
@@ -332,6 +332,10 @@ def _field(name: str, node: Node, parent: Node, currency: str) -> Field:
         origin_ms=0 if origin is None else _origin(origin),
         delay_ms=0 if delay is None else delay.duration_ms(),
     )
+
+
+def _a(kind: Type) -> str:
+    return f"an {kind.value}" if kind in (Type.INT, Type.IP) else f"a {kind.value}"
 
 
 def _sources(node: Node, kind: Type) -> tuple[str, ...]:
@@ -391,7 +395,7 @@ def _check_currency_field(field: Field, fields: dict[str, Field]) -> None:
         )
     if other.type is not Type.STRING:
         raise PolicyError(
-            f"the currency of `{field.name}` is the field `{other.name}`, which is a {other.type.value}",
+            f"the currency of `{field.name}` is the field `{other.name}`, which is {_a(other.type)}",
             field.span,
             "a field that holds a currency is a string",
         )
@@ -463,7 +467,7 @@ def _key(node: Node, types: tuple[EventType, ...]) -> tuple[str, ...]:
             raise each.error(f"no event type has a field `{name}`", did_you_mean(name, known))
         if known[name].type not in KEY_TYPES:
             raise each.error(
-                f"`{name}` is a {known[name].type.value}, so it cannot be a key",
+                f"`{name}` is {_a(known[name].type)}, so it cannot be a key",
                 "a key is a string, an int or an ip",
             )
         if name in key:

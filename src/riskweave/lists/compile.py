@@ -7,6 +7,7 @@ from typing import Protocol
 
 from riskweave.batch import STAGE_DECODED, STAGE_LISTS, Layout
 from riskweave.errors import PolicyError, Span, did_you_mean
+from riskweave.events.values import canonical_ip
 from riskweave.expressions.strings import StringPool
 from riskweave.expressions.types import Col, Const, Op, Type, Typed, stage_of
 from riskweave.lists.entries import ENTRIES_MAX, Source, read_entries
@@ -51,6 +52,8 @@ class ListsCompiler:
         if at is None:
             raise PolicyError(f"unknown list `{list_name}`", span, did_you_mean(list_name, self.at))
         space = _space(self.lists[at], operand, span)
+        if operand.type is Type.IP and self.lists[at].kind == "exact":
+            _refuse_other_spellings(self.lists[at], span)
         source = self.compiler.column(operand)
         match = self.columns.get((at, source.index))
         if match is None:
@@ -87,6 +90,18 @@ def _check(source: Source, kind: str, of: str) -> None:
         expected = expected_value(kind, of, value)
         if expected:
             raise source.error(number, expected, cidr_hint(value) if kind == "cidr" else "")
+
+
+def _refuse_other_spellings(compiled: CompiledList, span: Span) -> None:
+    """Raise when an address is written in a way that an ip field, which has one spelling, never has."""
+    for value in compiled.entries.values:
+        canonical = canonical_ip(value) if ":" in value else None
+        if canonical is not None and canonical != value:
+            raise PolicyError(
+                f"list `{compiled.name}` has `{value}`, which an ip field holds as `{canonical}`",
+                span,
+                "write it so, or give the list `kind: cidr`, which knows every spelling",
+            )
 
 
 def _space(compiled: CompiledList, operand: Typed, span: Span) -> str:
