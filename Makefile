@@ -39,5 +39,12 @@ imports: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/python -m pytest
 
+bench: $(VENV)/.bench
+	PYTHONPATH=. $(BIN)/python -m benchmarks.run
+
+$(VENV)/.bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	@touch $@
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,40 @@
+"""Every benchmark, each beside a peer in the same run: python -m benchmarks.run [NAME...]
+
+    windows   workload b in batches            beside Polars and DuckDB, outputs compared
+    rules     workload a with 100..2,000 rules beside NumPy, hits compared
+    single    one event from a dict to a decision; one event against 1,000 rules
+    files     Parquet in, Parquet out
+    policy    a policy of 1,000 rules becomes live; first and later starts
+    memory    bytes per event kept and per idle key; ten million events over a million keys
+    growth    events/s against rules, features, entities, window length, state size (plots)
+    handbook  the Handbook's features, compared with the oracle
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from benchmarks.measure import on_one_core
+
+NAMES = ("windows", "rules", "single", "files", "policy", "memory", "growth", "handbook")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", default=[], metavar="NAME")
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=20240607)
+    parser.add_argument("--runs", type=int, default=3)
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in NAMES]
+    if unknown:
+        sys.exit(f"no benchmark {', '.join(unknown)}; there are: {', '.join(NAMES)}")
+    on_one_core()
+    for name in arguments.names or NAMES:
+        importlib.import_module(f"benchmarks.suite.{name}").run(arguments)
+
+
+if __name__ == "__main__":
+    main()
