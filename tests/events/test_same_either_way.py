@@ -283,3 +283,44 @@ def test_slices_of_chunked_tables_decode_alike() -> None:
         assert columns_of(PLAN, decode_table(PLAN, part)) == columns_of(
             PLAN, decode_records(PLAN, rows_of(part))
         )
+
+
+EDGES: list[list[Any]] = [
+    [0.0, -0.0, 1.0, 12.3, 12.345, 0.1 + 0.2, 1.005, 2.0**50 / 100, 2.0**49 / 100, 1e300, float("nan"), None],
+    [0, 1, -1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63), 99_999_999_999, 100_000_000_000, None],
+    [2**64 - 1, 2**63, 2**53, 0, None],
+    [
+        "12.3",
+        "12.345",
+        "1e3",
+        "9007199254740992",
+        "9007199254740993",
+        "90071992547409.91",
+        "90071992547409.92",
+    ],
+    ["", "0", "TRUE", "2024-02-29T10:00:00Z", "2000-02-29", "1900-02-29", "x" * 65_536, "x" * 65_537, None],
+    [True, False, None],
+    [Decimal("1.10"), Decimal("-0.01"), None],
+    [Decimal("1.101"), Decimal("1.100"), None],
+]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("edges", EDGES, ids=range(len(EDGES)))
+def test_edges_decode_alike(field: str, edges: list[Any]) -> None:
+    column = pa.array(edges, pa.uint64() if edges[0] == 2**64 - 1 else None)
+    table = pa.table({"at": pa.array([1_700_000_000_000] * len(column), pa.int64()), "x": column})
+    plan = ONE_FIELD_PLANS[field, True]
+    assert columns_of(plan, decode_table(plan, table)) == columns_of(
+        plan, decode_records(plan, rows_of(table))
+    )
+
+
+def test_text_that_is_not_utf8_is_refused_in_its_row_alone() -> None:
+    texts = pa.array([b"good", b"\xff", b"12"], pa.binary()).view(pa.string())
+    for field in FIELDS:
+        table = pa.table({"at": pa.array([1_700_000_000_000] * 3, pa.int64()), "x": texts})
+        plan = ONE_FIELD_PLANS[field, True]
+        decoded = decode_table(plan, table)
+        assert columns_of(plan, decoded) == columns_of(plan, decode_records(plan, rows_of(table)))
+        assert 1 not in decoded.rows

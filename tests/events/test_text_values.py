@@ -53,6 +53,12 @@ def test_times_that_are_read_are_right(texts: list[str]) -> None:
 
 
 def test_usual_times_are_read() -> None:
-    texts = ["2024-02-29", "2024-02-29T12:34:56", "2024-02-29 12:34:56.789Z", "2024-02-29T12:34:56+05:30"]
+    texts = [
+        "2024-02-29",
+        "2000-02-29",
+        "2024-02-29T12:34:56",
+        "2024-02-29 12:34:56.789Z",
+        "2024-02-29T12:34:56+05:30",
+    ]
     assert parsed(texts, None) == [time_of_text(text) for text in texts]
     assert parsed(["2023-02-29", "2024-04-31", "2024-00-01", "2024-02-29T24:00:00"], None) == [None] * 4

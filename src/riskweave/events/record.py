@@ -19,8 +19,8 @@ from riskweave.events.setters import find
 FIELDS_MAX = 4_096
 
 
-def decode_record(plan: DecodePlan, record: Record, batch: Batch, row: int, arrival: int = 0) -> None:
-    """Fill row `row` of a batch of nulls, or raise an EventError.
+def decode_record(plan: DecodePlan, record: Record, batch: Batch, row: int, arrival: int = 0) -> str | None:
+    """Fill row `row` of a batch of nulls and return the event's id, or raise an EventError.
 
     `arrival` is the event's number, which identifies it when it has no id. `watermark_ms` is left
     to who knows the events before.
@@ -59,6 +59,7 @@ def decode_record(plan: DecodePlan, record: Record, batch: Batch, row: int, arri
         keys[each, row] = hashes[each]
     batch.time_ms[row] = time_ms
     batch.event_hash[row] = hash_int(arrival) if identity is None else hash_text(identity)
+    return identity
 
 
 def event_id(plan: DecodePlan, record: Record) -> str | None:

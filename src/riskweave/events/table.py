@@ -22,7 +22,7 @@ from riskweave.events.columns import Array, Sure
 from riskweave.events.hashing import hash_decimals, hash_floats, hash_ints, hash_pairs
 from riskweave.events.money import currency_digits
 from riskweave.events.plan import DecodePlan, FieldPlan, Record, TypePlan
-from riskweave.events.record import FIELDS_MAX, decode_record, event_id, event_labels, match_text
+from riskweave.events.record import FIELDS_MAX, decode_record, event_labels, match_text
 from riskweave.expressions.types import Type
 
 
@@ -89,13 +89,12 @@ def decode_records(
     rejected: list[Rejected] = []
     for row, record in enumerate(listed):
         try:
-            decode_record(plan, record, batch, row, arrival + len(good))
+            identity = decode_record(plan, record, batch, row, arrival + len(good))
         except EventError as error:
             rejected.append(_rejection(row, record, error, place))
             continue
         good.append(row)
-        if any(each.id is not None for each in plan.types):
-            ids.append(event_id(plan, record))
+        ids.append(identity)
         if plan.labels:
             for name, value in event_labels(plan, record).items():
                 labels.setdefault(name, np.full(len(listed), np.nan))[row] = value
@@ -192,12 +191,12 @@ class _Work:
                 batch.values[:, row] = np.nan
                 batch.keys[:, row] = 0
                 try:
-                    decode_record(self.plan, record, batch, row)
+                    identity = decode_record(self.plan, record, batch, row)
                 except EventError as error:
                     rejected.append(_rejection(row, record, error, place))
                     continue
                 self.sure[row] = True
-                fixed_ids[row] = identity = event_id(self.plan, record)
+                fixed_ids[row] = identity
                 if identity is None:
                     batch.event_hash[row] = 0
                 for name, label in event_labels(self.plan, record).items():
