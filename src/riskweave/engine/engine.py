@@ -19,7 +19,7 @@ from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
 from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
 from riskweave.events.hashing import hash_text
-from riskweave.events.record import decode_record, event_id, event_labels
+from riskweave.events.record import decode_record, event_labels
 from riskweave.events.table import Decoded, Place, Rejected, decode_records, decode_table, row_place
 from riskweave.expressions.strings import StringPool
 from riskweave.policy.compile import compile_policy
@@ -88,8 +88,7 @@ class Engine:
         plan, state, batch = self.plan, self.state, self._one
         batch.values.fill(np.nan)
         batch.keys.fill(0)
-        decode_record(plan.decode, record, batch, 0, state.events)
-        identity = event_id(plan.decode, record)
+        identity = decode_record(plan.decode, record, batch, 0, state.events)
         watermark_ms = max(state.watermark_ms, int(batch.time_ms[0]))
         batch.watermark_ms[0] = watermark_ms
         number = -1

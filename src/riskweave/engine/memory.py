@@ -121,8 +121,9 @@ class EventMemory:
     def _make_room(self, size: int, watermark_ms: int) -> None:
         if 2 * (self.taken + size) <= len(self.table):
             return
+        alive = (self.table[:, 1] != 0) & (watermark_ms - self.table[:, 2] <= self.period_ms)
         rows = _ROWS_MIN
-        while rows < 4 * (self.taken + size):
+        while rows < 4 * (int(alive.sum()) + size):
             rows *= 2
         table = np.zeros((rows, 3), np.int64)
         self.taken = int(idset.rebuild(self.table, watermark_ms, self.period_ms, table))
