@@ -35,17 +35,20 @@ class Layout:
     """The columns of a plan while it is compiled; frozen once the plan is made.
 
     Row 0 is the event's time (ms), row 1 its type (a string code). `keys` are the rows of the key
-    matrix by name.
+    matrix by name. `temp_rows` rows below the columns hold what expressions compute on their way;
+    the expression compiler sets it last, and no column is added after that.
     """
 
     def __init__(self) -> None:
         self.columns: list[Col] = []
         self.keys: dict[str, int] = {}
+        self.temp_rows = 0
         self.add("event_time", Type.TIME, 0)
         self.add("event_type", Type.STRING, 0)
 
     def add(self, name: str, kind: Type, stage: int) -> Col:
         """Append a column that is filled by `stage`; a LOCATION takes two rows."""
+        assert not self.temp_rows, "the layout is frozen"
         column = Col(len(self.columns), kind, stage, name)
         self.columns.append(column)
         if kind is Type.LOCATION:
@@ -58,7 +61,7 @@ class Layout:
 
     @property
     def rows(self) -> int:
-        return len(self.columns)
+        return len(self.columns) + self.temp_rows
 
     @property
     def key_rows(self) -> int:
