@@ -20,7 +20,7 @@ from riskweave.expressions.types import Col, Const, Type, Typed
 from riskweave.kernels import hits
 from riskweave.rules.build import Builder, Check, Checked, ColumnMaker, Columns
 from riskweave.rules.conditions import Condition, take_apart
-from riskweave.rules.matcher import Rows, build_matcher
+from riskweave.rules.matcher import Outcome, Rows, build_matcher
 from riskweave.rules.order import in_order, reads
 from riskweave.rules.plan import Filler, Rule, RulesPlan
 from riskweave.rules.ranges import EVERYTHING, codes, compare
@@ -146,11 +146,14 @@ class RulesCompiler:
             )
         if errors:
             raise errors[0] if len(errors) == 1 else PolicyErrors(errors)
+        outcome = Outcome(
+            np.array(facts, np.float64).reshape(len(facts), hits.FACTS),
+            [TAKES.index(take) for take in self.spec.groups.values()],
+            self.risk.index,
+        )
         return RulesPlan(
             rules=tuple(rules),
-            matcher=build_matcher(conditions),
-            facts=np.array(facts, np.float64).reshape(len(facts), hits.FACTS),
-            takes=np.array([TAKES.index(take) for take in self.spec.groups.values()], np.int64),
+            matcher=build_matcher(conditions, outcome),
             stage=self.stage,
             risk=self.risk,
             floor=self.floor,
