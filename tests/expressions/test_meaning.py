@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riskweave.expressions.text import render
 from tests.expressions.world import EPOCH, Run, World
 from tests.oracles.expressions import evaluate
 
+OF_ONE_NUMBER = ("abs", "floor", "ceil", "sqrt", "log", "log10", "exp", "sign", "round")
+OF_A_TIME = ("hour", "minute", "weekday", "day", "month", "year")
 ZONES = (
     "UTC",
     "Europe/Paris",
@@ -64,13 +67,13 @@ def _number(depth):
     inner = _number(depth - 1)
     return st.one_of(
         leaves,
-        st.tuples(inner, st.sampled_from("+ - * / // % **".split()), inner).map(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%", "**"]), inner).map(
             lambda p: f"({p[0]} {p[1]} {p[2]})"
         ),
         inner.map(lambda a: f"-({a})"),
-        st.tuples(st.sampled_from("abs floor ceil sqrt log log10 exp sign round".split()), inner).map(
-            lambda p: f"{p[0]}({p[1]})"
-        ),
+        st.tuples(
+            st.sampled_from(["abs", "floor", "ceil", "sqrt", "log", "log10", "exp", "sign", "round"]), inner
+        ).map(lambda p: f"{p[0]}({p[1]})"),
         st.tuples(inner, st.integers(-3, 5)).map(lambda p: f"round({p[0]}, {p[1]})"),
         st.tuples(st.sampled_from(["min", "max", "coalesce"]), inner, inner, inner).map(
             lambda p: f"{p[0]}({p[1]}, {p[2]}, {p[3]})"
@@ -80,9 +83,9 @@ def _number(depth):
         st.tuples(inner, _condition(depth - 1), inner).map(lambda p: f"({p[0]} if {p[1]} else {p[2]})"),
         st.tuples(inner, _condition(depth - 1)).map(lambda p: f"({p[0]} if {p[1]} else None)"),
         _text(depth - 1).map(lambda t: f"len({t})"),
-        st.tuples(st.sampled_from("hour minute weekday day month year".split()), _time(depth - 1)).map(
-            lambda p: f"{p[0]}({p[1]})"
-        ),
+        st.tuples(
+            st.sampled_from(["hour", "minute", "weekday", "day", "month", "year"]), _time(depth - 1)
+        ).map(lambda p: f"{p[0]}({p[1]})"),
         st.tuples(_time(depth - 1), _time(depth - 1)).map(lambda p: f"({p[0]} - {p[1]})"),
     )
 
@@ -113,7 +116,7 @@ def _condition(depth):
     if not depth:
         return leaves
     inner, number, text = _condition(depth - 1), _number(depth - 1), _text(depth - 1)
-    compare = st.sampled_from("< <= > >= == !=".split())
+    compare = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
     return st.one_of(
         leaves,
         st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda p: f"({p[0]} {p[1]} {p[2]})"),
@@ -187,8 +190,6 @@ def test_distance_is_the_haversine_both_ways(home, shop):
 @settings(deadline=None, max_examples=150)
 @given(expressions)
 def test_a_rendered_expression_reads_back_as_the_same_node(text):
-    from riskweave.expressions.text import render
-
     world = World()
     node = world.check(text)
     assert render(world.check(render(node))) == render(node)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riskweave.kernels import matching
 from riskweave.rules import matcher as matcher_module
 from riskweave.rules.matcher import build_matcher
 from riskweave.rules.ranges import EVERYTHING, Ranges, codes, compare, just_above, points, whole
@@ -103,7 +104,7 @@ def test_many_rules_over_many_columns_hit_like_numpy(rules, events):
 def test_columns_few_rules_read_are_asked_of_survivors_only():
     conditions = [{0: compare(">", 0.5), rule + 1: compare("<", 0.5)} for rule in range(8)]
     matcher = build_matcher(conditions)
-    assert matcher.columns == 1
+    assert matcher.plan[matching.COLUMNS] == 1
     values = np.full((9, 2), 0.25)
     values[0] = [0.75, 0.25]
     values[3, 0] = np.nan

@@ -98,7 +98,8 @@ def test_tables_rules_and_trees_read_each_other():
             "first_one": {"inputs": {"a": "amount"}, "outputs": {"level": "string"},
                           "rows": [["> 10", "high"], ["<= 10", "low"]]},
         },
-        "trees": {"third": {"if": "second.risk > 0.5", "then": {"risk": 1, "word": "stop"}, "else": {"risk": 0}}},
+        "trees": {"third": {"if": "second.risk > 0.5", "then": {"risk": 1, "word": "stop"},
+                            "else": {"risk": 0}}},
         "rules": [{"id": "r", "when": 'third.risk == 1 and third.word == "stop"'}],
     })  # fmt: skip
     batch = room.run([{"amount": 20.0}, {"amount": 5.0}, {"amount": None}])
@@ -123,8 +124,7 @@ def test_rows_may_come_from_a_csv_beside_the_policy(tmp_path):
 
 
 def test_quotes_make_plain_text_of_what_would_mean_something():
-    cells = ['"-"', '"missing"', '"a, b"', "'> 5'"]
-    room = Room({"tables": {"t": {"inputs": {"c": "country"}, "outputs": {"n": "int"},
-                                  "rows": [[cell, number] for number, cell in enumerate(cells)]}}})  # fmt: skip
+    rows = [[cell, number] for number, cell in enumerate(['"-"', '"missing"', '"a, b"', "'> 5'"])]
+    room = Room({"tables": {"t": {"inputs": {"c": "country"}, "outputs": {"n": "int"}, "rows": rows}}})
     events = [{"country": text} for text in ("-", "missing", "a, b", "> 5", "a")]
     assert room.values(room.run(events), "t.n") == [0, 1, 2, 3, None]

@@ -15,6 +15,10 @@ _COMMUTATIVE = frozenset(("add", "mul", "eq", "ne"))
 # These give 0 or 1, never null.
 _TEXT_TESTS = frozenset(("startswith", "endswith", "contains", "matches", "in_network"))
 _NEVER_NULL = _TEXT_TESTS | {"lt", "le", "eq", "ne", "in", "not_in", "is_null", "not", "and", "or", "truth"}
+# Null beside a null; as comparisons: false.
+STRICT = frozenset(
+    ("add", "sub", "mul", "div", "floordiv", "mod", "pow", "neg", "min", "max", "time_diff", "time_add")
+) | {"lt", "le", "eq", "ne", "distance_km"}
 TRUE = Const(True, Type.BOOL)
 FALSE = Const(False, Type.BOOL)
 
@@ -49,6 +53,8 @@ def make(op: str, args: tuple[Typed, ...], kind: Type, extra: tuple[object, ...]
         args = (args[2], args[3], args[0], args[1])
     if op == "is_null" and never_null(args[0]):
         return FALSE
+    if op in STRICT and any(isinstance(each, Const) and each.value is None for each in args):
+        return FALSE if kind is Type.BOOL else Const(None, kind)
     return _folded(op, args, kind, extra)
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from riskweave.document import duration_ms
 from riskweave.errors import PolicyError, Span, did_you_mean
 from riskweave.expressions.build import make
-from riskweave.expressions.functions import FUNCTIONS, TEXT_METHODS, Argument, Function
+from riskweave.expressions.functions import FUNCTIONS, TEXT_METHODS, Argument, Function, named
 from riskweave.expressions.syntax import (
     Binary,
     Call,
@@ -135,7 +135,7 @@ class _Checker:
         node = self.value(expr)
         if not node.type.is_number:
             raise PolicyError(
-                f"{reader} needs a number, this is {_a(node.type)}", expr.span, _number_hint(node)
+                f"{reader} needs a number, this is {named(node.type)}", expr.span, _number_hint(node)
             )
         return node
 
@@ -143,7 +143,7 @@ class _Checker:
         node = self.value(expr)
         if node.type not in (Type.BOOL, Type.NULL):
             hint = "compare it: `x > 0`, `x == ...`, `x is not None`"
-            raise PolicyError(f"{reader} needs true or false, this is {_a(node.type)}", expr.span, hint)
+            raise PolicyError(f"{reader} needs true or false, this is {named(node.type)}", expr.span, hint)
         return node
 
     def unary(self, expr: Unary) -> Typed:
@@ -160,7 +160,7 @@ class _Checker:
             raise PolicyError("`+` adds numbers, not text", expr.span, "compare each text on its own")
         for node, part in ((left, expr.left), (right, expr.right)):
             if not node.type.is_number:
-                message = f"`{expr.op}` needs numbers, this is {_a(node.type)}"
+                message = f"`{expr.op}` needs numbers, this is {named(node.type)}"
                 raise PolicyError(message, part.span, _number_hint(node))
         kinds = [left.type, right.type]
         if expr.op in "+-":
@@ -188,7 +188,7 @@ class _Checker:
         if left.type is Type.TIME and right.type.is_number:
             shift = right if expr.op == "+" else make("neg", (right,), right.type)
             return make("time_add", (left, shift), Type.TIME)
-        message = f"`{expr.op}` cannot take {_a(left.type)} and {_a(right.type)}"
+        message = f"`{expr.op}` cannot take {named(left.type)} and {named(right.type)}"
         raise PolicyError(message, expr.span, "time - time gives seconds; time + seconds gives a time")
 
     def choice(self, expr: Choice) -> Typed:
@@ -215,7 +215,8 @@ class _Checker:
         if all(kind.is_text for kind in kinds):
             return Type.STRING
         other = next(kind for kind in kinds if kind is not kinds[0])
-        raise PolicyError(f"{reader} mixes {_a(kinds[0])} and {_a(other)}", span, "give values of one type")
+        message = f"{reader} mixes {named(kinds[0])} and {named(other)}"
+        raise PolicyError(message, span, "give values of one type")
 
     # ---- comparisons
 
@@ -272,7 +273,7 @@ class _Checker:
                 )
         elif numbers or times or all(kind.is_text for kind in kinds) or kinds == (Type.BOOL, Type.BOOL):
             return make(_EQUALITY[op], (left, right), Type.BOOL)
-        message = f"`{op}` cannot compare {_a(left.type)} with {_a(right.type)}"
+        message = f"`{op}` cannot compare {named(left.type)} with {named(right.type)}"
         raise PolicyError(message, span, _compare_hint(left, right))
 
     def as_time(self, node: Typed, other: Typed, expr: Expr) -> Typed:
@@ -307,7 +308,7 @@ class _Checker:
             if node.type.is_text
             else "write a list: `x in [a, b]`"
         )
-        raise PolicyError(f"`{op}` needs a list, this is {_a(node.type)}", right_expr.span, hint)
+        raise PolicyError(f"`{op}` needs a list, this is {named(node.type)}", right_expr.span, hint)
 
     def on_list(self, op: str, left: Typed, left_expr: Expr, right_expr: Name) -> Typed:
         found = self.scope.member(right_expr.name, left, right_expr.span)
@@ -342,7 +343,7 @@ class _Checker:
             or kind is node.type
         )
         if not same or isinstance(node.value, tuple):
-            message = f"a list for {_a(kind)} cannot hold {_a(node.type)}"
+            message = f"a list for {named(kind)} cannot hold {named(node.type)}"
             raise PolicyError(message, span, _compare_hint(operand, node))
         return node.value
 
@@ -390,19 +391,11 @@ class _Checker:
         self, function: Function, args: tuple[Expr, ...], named: tuple[tuple[str, Expr], ...], span: Span
     ) -> Typed:
         if named:
-            raise PolicyError(f"`{function.name}` takes no named arguments", named[0][1].span, function.usage)
+            raise PolicyError(f"`{function.name}` takes no named arguments", named[0][1].span, function.hint)
         most = function.most
         if len(args) < function.least or (most is not None and len(args) > most):
-            expected = (
-                str(function.least)
-                if most == function.least
-                else f"{function.least} or more"
-                if most is None
-                else f"{function.least} to {most}"
-            )
-            raise PolicyError(
-                f"`{function.name}` takes {expected} arguments, not {len(args)}", span, function.usage
-            )
+            message = f"`{function.name}` takes {_count(function)}, not {len(args)}"
+            raise PolicyError(message, span, function.hint)
         arguments = [Argument(self.value(each), each.span) for each in args]
         if function.repeats:
             self.repeat(arguments[0].node, span)
@@ -486,15 +479,13 @@ def _join(left: Span, right: Span) -> Span:
     return Span(left.file, left.line, left.column, right.column + right.length - left.column, left.text)
 
 
-def _a(kind: Type) -> str:
-    words = {Type.BOOL: "true or false", Type.STRING: "text", Type.NULL: "None", Type.MONEY: "money"}
-    words |= {
-        Type.INT: "a whole number",
-        Type.FLOAT: "a number",
-        Type.IP: "an ip address",
-        Type.TIME: "a time",
-    }
-    return words.get(kind, f"a {kind.value}")
+def _count(function: Function) -> str:
+    least, most = function.least, function.most
+    if most is None:
+        return f"{least} or more arguments"
+    if least != most:
+        return f"{least} to {most} arguments"
+    return "one argument" if least == 1 else f"{least} arguments"
 
 
 def _number_hint(node: Typed) -> str:

@@ -45,18 +45,38 @@ class Function:
     takes_times: bool = False  # text constants beside a time argument are times
     repeats: bool = False  # its first argument stands twice in the node
 
+    @property
+    def hint(self) -> str:
+        return f"as in `{self.usage}`"
+
+
+_NAMED = {
+    Type.BOOL: "true or false",
+    Type.STRING: "text",
+    Type.NULL: "None",
+    Type.MONEY: "money",
+    Type.INT: "a whole number",
+    Type.FLOAT: "a number",
+    Type.IP: "an ip address",
+}
+
+
+def named(kind: Type) -> str:
+    """Return what errors call a type."""
+    return _NAMED.get(kind, f"a {kind.value}")
+
 
 def _number(function: Function, argument: Argument) -> Typed:
     if not argument.node.type.is_number:
-        what = argument.node.type.value
-        raise PolicyError(f"`{function.name}` needs a number, this is {what}", argument.span, function.usage)
+        what = named(argument.node.type)
+        raise PolicyError(f"`{function.name}` needs a number, this is {what}", argument.span, function.hint)
     return argument.node
 
 
 def _text(function: Function, argument: Argument) -> Typed:
     if not argument.node.type.is_text:
-        what = argument.node.type.value
-        raise PolicyError(f"`{function.name}` needs text, this is {what}", argument.span, function.usage)
+        what = named(argument.node.type)
+        raise PolicyError(f"`{function.name}` needs text, this is {what}", argument.span, function.hint)
     return argument.node
 
 
@@ -64,7 +84,7 @@ def _constant_text(function: Function, argument: Argument) -> str:
     node = argument.node
     if not isinstance(node, Const) or not isinstance(node.value, str):
         message = f"the last argument of `{function.name}` must be a constant text"
-        raise PolicyError(message, argument.span, function.usage)
+        raise PolicyError(message, argument.span, function.hint)
     return node.value
 
 
@@ -74,7 +94,7 @@ def _constant_whole(function: Function, argument: Argument, low: int, high: int)
     if isinstance(value, float) and low <= value <= high and value == int(value):
         return int(value)
     message = f"the last argument of `{function.name}` must be a whole number from {low} to {high}"
-    raise PolicyError(message, argument.span, function.usage)
+    raise PolicyError(message, argument.span, function.hint)
 
 
 def _mathematical(kind: Type | None) -> Build:
@@ -103,7 +123,7 @@ def _build_extreme(function: Function, arguments: list[Argument], span: Span, ch
     nodes = [each.node for each in arguments]
     kind = checker.one_type(nodes, f"`{function.name}`", span)
     if not (kind.is_number or kind is Type.TIME):
-        raise PolicyError(f"`{function.name}` needs numbers or times, not {kind.value}", span, function.usage)
+        raise PolicyError(f"`{function.name}` needs numbers or times, not {named(kind)}", span, function.hint)
     return make(function.name, tuple(nodes), kind)
 
 
@@ -117,7 +137,7 @@ def _build_between(function: Function, arguments: list[Argument], span: Span, ch
     x, low, high = (each.node for each in arguments)
     kind = checker.one_type([x, low, high], "`between`", span)
     if not (kind.is_number or kind is Type.TIME):
-        raise PolicyError(f"`between` needs numbers or times, not {kind.value}", span, function.usage)
+        raise PolicyError(f"`between` needs numbers or times, not {named(kind)}", span, function.hint)
     return make("and", (make("le", (low, x), Type.BOOL), make("le", (x, high), Type.BOOL)), Type.BOOL)
 
 
@@ -129,9 +149,9 @@ def _build_coalesce(function: Function, arguments: list[Argument], span: Span, c
 def _calendar(function: Function, arguments: list[Argument], span: Span, checker: Checker) -> Typed:
     node = arguments[0].node
     if node.type is not Type.TIME:
-        what = node.type.value
+        what = named(node.type)
         message = f"`{function.name}` needs a time, this is {what}"
-        raise PolicyError(message, arguments[0].span, function.usage)
+        raise PolicyError(message, arguments[0].span, function.hint)
     return make(function.name, (node,), Type.INT)
 
 
@@ -145,7 +165,7 @@ def _build_point(function: Function, arguments: list[Argument], span: Span, chec
     for node, limit, argument in ((lat, 90, arguments[0]), (lon, 180, arguments[1])):
         if isinstance(node, Const) and isinstance(node.value, float) and abs(node.value) > limit:
             message = f"{node.value:g} is outside -{limit} to {limit} degrees"
-            raise PolicyError(message, argument.span, function.usage)
+            raise PolicyError(message, argument.span, function.hint)
     values = tuple(each.value for each in (lat, lon) if isinstance(each, Const))
     if len(values) == 2 and isinstance(values[0], float) and isinstance(values[1], float):
         return Const((values[0], values[1]), Type.LOCATION)
@@ -164,7 +184,7 @@ def coordinates(node: Typed) -> tuple[Typed, Typed]:
 def _build_distance(function: Function, arguments: list[Argument], span: Span, checker: Checker) -> Typed:
     for each in arguments:
         if each.node.type is not Type.LOCATION:
-            what = each.node.type.value
+            what = named(each.node.type)
             raise PolicyError(
                 f"`distance_km` needs locations, this is {what}", each.span, "make one: `point(lat, lon)`"
             )
@@ -217,7 +237,7 @@ _ALL = (
     Function("abs", "abs(x)", 1, 1, _mathematical(None)),
     Function("min", "min(a, b, ...)", 2, None, _build_extreme, takes_times=True),
     Function("max", "max(a, b, ...)", 2, None, _build_extreme, takes_times=True),
-    Function("round", "round(x) or round(x, digits)", 1, 2, _build_round),
+    Function("round", "round(x, digits)", 1, 2, _build_round),
     Function("floor", "floor(x)", 1, 1, _mathematical(Type.INT)),
     Function("ceil", "ceil(x)", 1, 1, _mathematical(Type.INT)),
     Function("sqrt", "sqrt(x)", 1, 1, _mathematical(Type.FLOAT)),

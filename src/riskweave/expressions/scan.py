@@ -62,8 +62,8 @@ _FOREIGN = {
     "×": "write `*`",
     "÷": "write `/`",
     "−": "write `-`",
-    "'": "the text is not closed: add `'`",
-    '"': 'the text is not closed: add `"`',
+    "'": "add `'`",
+    '"': 'add `"`',
     "\0": "the text has a null byte",
 }
 
@@ -118,7 +118,11 @@ class _Scanner:
             if len(token) > 40:
                 self.stop(position, len(token), "the number is too long", "at most 40 characters are allowed")
             if not _NUMBER.fullmatch(token):
-                hint = f'write "{token}" for a length of time' if _DURATION.fullmatch(token) else ""
+                hint = (
+                    f'write "{token}" in a feature; elsewhere a length of time is in seconds'
+                    if _DURATION.fullmatch(token)
+                    else ""
+                )
                 self.stop(position, len(token), f"`{token}` is not a number", hint)
         elif token in _FOREIGN:
             self.stop(position, len(token), f"`{token}` is not part of the language", _FOREIGN[token])

@@ -12,9 +12,9 @@ block of events passes. All of a plan is in three arrays:
                  where in `rows` the bits of its rules begin
     per column   row in `values`, first cut in `reals`, cuts (a power of two less one, at least 3),
                  first of its `rows`
-    per rule + 1 first of its tests; per test the row in `values`
+    per rule + 1 first of its tests; per test the row in `values`; per group which hits it takes
 `reals` float64: cuts (ascending, the first -inf so that only null is before it, padded with NaN);
-    per test its bounds: it holds where low <= value and not value >= high
+    per test its bounds: it holds where low <= value and not value >= high; per rule its facts (`hits.py`)
 `rows` uint64: the rows of bits.
 
 Tests are conditions that too few rules share to be worth an interval map; they are asked only of
@@ -25,6 +25,7 @@ import numpy as np
 
 from riskweave.kernels.bits import count_bits, lowest_bit
 from riskweave.kernels.compile import inline_kernel, kernel
+from riskweave.kernels.hits import settle
 
 # Places in the header of `plan`.
 CHUNKS = 0
@@ -34,7 +35,12 @@ TEST_START_AT = 3
 TEST_ROW_AT = 4
 BOUND_AT = 5
 WORDS = 6
-HEADER = 7
+COLUMNS = 7  # of the chunk that has most
+TAKES_AT = 8
+GROUPS = 9
+FACTS_AT = 10
+RISK_ROW = 11  # -1: hits are only listed
+HEADER = 12
 
 CHUNK_FIELDS = 5
 COLUMN_FIELDS = 4
@@ -159,15 +165,16 @@ def intersect(rows, all_rules, words, columns, count, places, bits, first_word, 
 
 
 @kernel
-def match(values, plan, reals, rows, first, places, bits, hit_start, hit_rule):
+def match(values, plan, reals, rows, first, work, hit_start, hit_rule):
     """Append each event's hits to `hit_rule` from event `first` on; return the event to resume at.
 
-    The hits of event i are hit_rule[hit_start[i]:hit_start[i + 1]], ascending. When `hit_rule` may
-    be too short for an event's hits, that event is returned: give a longer one and call again.
-    `places` (block * most columns of a chunk) and `bits` (block * words) are working memory, block
-    being min(events, BLOCK).
+    The hits of event i are hit_rule[hit_start[i]:hit_start[i + 1]], ascending; with a RISK_ROW only
+    those that count, and the rows of risk, floor and ceiling are filled. When `hit_rule` may be too
+    short for an event's hits, that event is returned: give a longer one and call again.
+    `work` is working memory: 2 * groups + block * (columns + words), block being min(events, BLOCK).
     """
     events = values.shape[1]
+    block = min(events, BLOCK)
     chunks = plan[CHUNKS]
     chunk_at = plan[CHUNK_AT]
     column_at = plan[COLUMN_AT]
@@ -175,6 +182,14 @@ def match(values, plan, reals, rows, first, places, bits, hit_start, hit_rule):
     test_row_at = plan[TEST_ROW_AT]
     bound_at = plan[BOUND_AT]
     stride = plan[WORDS]
+    facts_at = plan[FACTS_AT]
+    risk_row = plan[RISK_ROW]
+    takes = plan[plan[TAKES_AT] : plan[TAKES_AT] + plan[GROUPS]]
+    places_at = 2 * plan[GROUPS]
+    bits_at = places_at + block * plan[COLUMNS]
+    best = work[:places_at].view(np.float64)
+    places = work[places_at:bits_at]
+    bits = work[bits_at:].view(np.uint64)
     one = np.uint64(1)
     zero = np.uint64(0)
     hits = hit_start[first]
@@ -223,6 +238,10 @@ def match(values, plan, reals, rows, first, places, bits, hit_start, hit_rule):
                         if holds:
                             hit_rule[hits] = rule
                             hits += 1
+            if risk_row >= 0:
+                hits = settle(
+                    values, event, reals, facts_at, takes, best, risk_row, hit_start[event], hits, hit_rule
+                )
             hit_start[event + 1] = hits
         first += count
     return events

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.kernels import matching
+from riskweave.kernels.hits import FACTS
 from riskweave.rules.ranges import LOWEST, Ranges
 
 # Rules of one chunk: their rows of bits stay in the second-level cache.
@@ -22,29 +23,46 @@ RARE_READERS = 2
 Rows = dict[int, Ranges]
 
 
+# Room for the hits of a batch of one; more is made when needed.
+HITS_MIN = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What hits add up to: a row of facts per rule, which hits of each group count, and the row of risk."""
+
+    facts: NDArray[np.float64]
+    takes: Sequence[int]
+    risk_row: int
+
+
+NO_OUTCOME = Outcome(np.zeros((0, FACTS)), (), -1)
+
+
 @dataclass(frozen=True, slots=True)
 class Matcher:
     """Which of `rules` conditions hold, for every event of a batch."""
 
     rules: int
-    words: int
-    columns: int
+    work: int
+    work_per_event: int
     plan: NDArray[np.int64]
     reals: NDArray[np.float64]
     rows: NDArray[np.uint64]
 
     def match(self, values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the hits of each event: offsets (n + 1), and rule numbers ascending within an event."""
+        """Return the hits of each event: offsets (n + 1), and rule numbers ascending within an event.
+
+        Of a matcher with an outcome: the hits that count; its rows of `values` are filled.
+        """
         events = values.shape[1]
-        block = min(events, matching.BLOCK)
-        places = np.empty(block * self.columns, np.int64)
-        bits = np.empty(block * self.words, np.uint64)
+        work = np.empty(self.work + self.work_per_event * min(events, matching.BLOCK), np.int64)
         start = np.empty(events + 1, np.int64)
         start[0] = 0
-        hits = np.empty(256 + 4 * events, np.int32)
+        hits = np.empty(HITS_MIN + 4 * events, np.int32)
         first = 0
         while True:
-            first = matching.match(values, self.plan, self.reals, self.rows, first, places, bits, start, hits)
+            first = matching.match(values, self.plan, self.reals, self.rows, first, work, start, hits)
             if first == events:
                 return start, hits
             # The rest is likely to hit as often as what was seen, and one event may hit every rule.
@@ -56,7 +74,7 @@ class Matcher:
             hits = longer
 
 
-def build_matcher(conditions: Sequence[Rows]) -> Matcher:
+def build_matcher(conditions: Sequence[Rows], outcome: Outcome = NO_OUTCOME) -> Matcher:
     """Return the matcher of these conditions: each an AND over columns of the values allowed."""
     chunks = [
         _Chunk(conditions[first : first + CHUNK_RULES]) for first in range(0, len(conditions), CHUNK_RULES)
@@ -98,16 +116,23 @@ def build_matcher(conditions: Sequence[Rows]) -> Matcher:
         (matching.COLUMN_AT, column_fields),
         (matching.TEST_START_AT, test_start),
         (matching.TEST_ROW_AT, test_row),
+        (matching.TAKES_AT, outcome.takes),
     ):
         header[place] = at
         at += len(part)
+    most_columns = max((len(chunk.columns) for chunk in chunks), default=0)
+    header[matching.COLUMNS] = most_columns
+    header[matching.GROUPS] = len(outcome.takes)
     header[matching.BOUND_AT] = cut_at
+    header[matching.FACTS_AT] = cut_at + len(bounds)
+    header[matching.RISK_ROW] = outcome.risk_row
+    fields = [*header, *chunk_fields, *column_fields, *test_start, *test_row, *outcome.takes]
     return Matcher(
         rules=len(conditions),
-        words=word_at,
-        columns=max((len(chunk.columns) for chunk in chunks), default=0),
-        plan=np.array(header + chunk_fields + column_fields + test_start + test_row, np.int64),
-        reals=np.concatenate([*cuts, np.array(bounds, np.float64)]) if cuts or bounds else np.zeros(1),
+        work=2 * len(outcome.takes),
+        work_per_event=most_columns + word_at,
+        plan=np.array(fields, np.int64),
+        reals=np.concatenate([*cuts, np.array(bounds, np.float64), outcome.facts.reshape(-1)]),
         rows=np.concatenate(rows) if rows else np.zeros(1, np.uint64),
     )
 

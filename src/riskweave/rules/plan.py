@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from riskweave.batch import Batch
 from riskweave.expressions.types import Col
-from riskweave.kernels import hits, tables
+from riskweave.kernels import tables
 from riskweave.rules.matcher import Matcher
+
+# Hits up to which a batch keeps the whole buffer that they were found in.
+KEPT_MAX = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is told of a rule when it hits. `risk` is None when it is computed (see `RulesPlan.facts`)."""
+    """What is told of a rule when it hits. `risk` is None when it is computed."""
 
     id: str
     when: str
@@ -151,8 +154,6 @@ class RulesPlan:
 
     rules: tuple[Rule, ...]
     matcher: Matcher
-    facts: NDArray[np.float64]
-    takes: NDArray[np.int64]
     stage: int
     risk: Col
     floor: Col
@@ -178,7 +179,7 @@ def step_stage(plan: RulesPlan, stage: int, batch: Batch) -> None:
 def step(plan: RulesPlan, batch: Batch) -> None:
     """Fill each event's hits that count, and the columns `rules.risk`, `rules.floor`, `rules.ceiling`."""
     start, found = plan.matcher.match(batch.values)
-    best = np.empty((2, plan.takes.size))
-    hits.settle(batch.values, plan.facts, plan.takes, best, plan.risk.index, start, found)
+    used = found[: start[-1]]
     batch.hit_start = start
-    batch.hit_rule = found[: start[-1]].copy()
+    # The buffer of a large batch is larger than its hits: a batch that is kept should not keep it.
+    batch.hit_rule = used if found.size <= KEPT_MAX else used.copy()
