@@ -34,6 +34,7 @@ class Answers:
             for k, output in enumerate(outputs)
             if output.type not in (Type.FLOAT, Type.MONEY)
         ]
+        self._numbers = {rule: number for number, rule in enumerate(rule_ids)}
         self._hits = [Hit(rule.id, rule.risk, rule.reason) for rule in plan.rules.rules]
 
     def one(self, state: State, batch: Batch, identity: str | None) -> Decision:
@@ -130,10 +131,12 @@ class Answers:
         return self.several([], np.zeros(0, np.int64))
 
     def several(self, answers: list[Decision], rows: NDArray[np.int64]) -> Decisions:
-        """Return first answers, given again, as columns."""
+        """Return first answers, given again, as columns; those of an earlier policy as far as this one has them."""
         import pyarrow as pa
 
-        counts = [len(answer.rule_numbers) for answer in answers]
+        hits = [[self._numbers[rule] for rule in answer.rules if rule in self._numbers] for answer in answers]
+        counts = [len(each) for each in hits]
+        values = [self._values(answer) for answer in answers]
         return Decisions(
             self.outputs,
             self.rule_ids,
@@ -142,9 +145,22 @@ class Answers:
             np.array([answer.time_ms for answer in answers], np.int64),
             np.array([answer.score for answer in answers], np.float64),
             np.array([ACTIONS.index(answer.action) for answer in answers], np.int8),
-            np.array([answer.values for answer in answers]).reshape(len(answers), len(self.rows)).T.copy(),
+            np.array(values, np.float64).reshape(len(answers), len(self.rows)).T.copy(),
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            np.array([number for answer in answers for number in answer.rule_numbers], np.int32),
+            np.array([number for each in hits for number in each], np.int32),
             rows,
             np.ones(len(answers), np.bool_),
         )
+
+    def _values(self, answer: Decision) -> list[float]:
+        """Return an answer's features as a row of this plan's outputs."""
+        values = []
+        for output in self.outputs:
+            value = answer.features.get(output.name)
+            if value is None:
+                values.append(np.nan)
+            elif isinstance(value, str):
+                values.append(float(self.plan.pool.code(value)))
+            else:
+                values.append(float(value))  # type: ignore[arg-type]
+        return values

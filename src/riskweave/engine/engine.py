@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from riskweave.batch import ACTIONS, empty_batch, take_rows
 from riskweave.engine import pipeline
 from riskweave.engine.answers import Answers
+from riskweave.engine.change import changed_state
 from riskweave.engine.decisions import Decision, Decisions, Output
 from riskweave.engine.keeping import pool_of, restore_state, take_snapshot
 from riskweave.engine.memory import Content, Remembered, content_of
@@ -59,15 +60,18 @@ class Engine:
 
     def _build(self, policy: Policy, pool: StringPool) -> None:
         started = time.perf_counter()
+        self._set_plan(policy, compile_policy(policy, pool))
+        self.compile_seconds = time.perf_counter() - started
+
+    def _set_plan(self, policy: Policy, plan: Plan) -> None:
         self.policy = policy
-        self.plan: Plan = compile_policy(policy, pool)
+        self.plan = plan
         self.rule_ids: tuple[str, ...] = tuple(rule.id for rule in self.plan.rules.rules)
         self.outputs = tuple(Output(name, column.index, column.type) for name, column in self.plan.outputs)
         self._answers = Answers(self.plan, self.outputs, self.rule_ids)
         self._one = empty_batch(self.plan.layout, 1)
         rows = BLOCK_VALUES // max(self.plan.layout.rows, 1)
         self.block_rows = max(BLOCK_ROWS_MIN, min(BLOCK_ROWS_MAX, rows))
-        self.compile_seconds = time.perf_counter() - started
 
     def warm_up(self) -> None:
         """Compile or load every kernel now, so that the first event does not wait; nothing is remembered."""
@@ -278,6 +282,26 @@ class Engine:
         engine._build(policy, pool_of(snapshot))
         engine.state = restore_state(engine.plan, snapshot)
         return engine
+
+    def replace_policy(
+        self,
+        policy: Policy,
+        history: Iterable[pa.Table | Sequence[Record]] = (),
+        labels: Iterable[Mapping[str, object]] = (),
+    ) -> None:
+        """Go on under another policy; raises PolicyError, and nothing has changed, when it is wrong.
+
+        State that both policies need is kept. What is new, such as a feature or a longer window,
+        is filled from `history`: the events so far (or the last of them) in the order in which they
+        arrived, with `labels` that were learned since (event_id, value, time, label). Without a
+        history it starts with what the state has kept.
+        """
+        started = time.perf_counter()
+        plan = compile_policy(policy, self.plan.pool)
+        state = changed_state(self.plan, self.state, plan, history, labels, self.block_rows)
+        self._set_plan(policy, plan)
+        self.state = state
+        self.compile_seconds = time.perf_counter() - started
 
     def describe(self) -> dict[str, object]:
         """Return how much is remembered: bytes by room and entity, events, late and too late ones."""
