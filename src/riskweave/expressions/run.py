@@ -62,6 +62,7 @@ class StringTables:
         unknown = np.empty(codes.size, np.int64)
         functions = len(self.symbols.text_functions)
         found = int(unknown_codes(self.answers, codes, function, functions, unknown))
+        assert found, "the kernels disagree on the table: delete numba's cache (__pycache__/*.nb*)"
         keys = unknown[:found] * functions + function
         try:
             answers = [self._answer(function, int(code)) for code in unknown[:found]]

@@ -9,15 +9,15 @@ from riskweave.kernels.compile import inline_kernel, kernel
 
 NO_ANSWER = -(1 << 62)
 UNKNOWN = -(1 << 62) - 1
-_MIX = 0x1E3779B97F4A7C15
+_MIX = 0x9E3779B1  # 2**32 over the golden ratio: times 31 bits it stays within int64
 
 
 @inline_kernel
 def slot_of(table, key):
     """Return the slot that holds `key`, or the free one where it belongs."""
     mask = (table.size >> 1) - 1
-    mixed = key * _MIX
-    slot = (mixed ^ (mixed >> 29)) & mask
+    mixed = ((key ^ (key >> 31)) & 0x7FFFFFFF) * _MIX
+    slot = (mixed ^ (mixed >> 32)) & mask
     while table[2 * slot] != 0 and table[2 * slot] != key + 1:
         slot = (slot + 1) & mask
     return slot
