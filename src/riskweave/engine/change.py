@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from riskweave.batch import empty_batch
 from riskweave.engine import pipeline
 from riskweave.engine.labels import LabelQueue
 from riskweave.engine.state import NEVER_MS, State
@@ -15,7 +16,7 @@ from riskweave.errors import EventError
 from riskweave.events import attributes
 from riskweave.events.attributes import AttributesState
 from riskweave.events.hashing import hash_text
-from riskweave.events.record import time_of
+from riskweave.events.labels import Label, read_label
 from riskweave.events.table import Decoded, decode_records, decode_table
 from riskweave.expressions.run import StringTables
 from riskweave.features.carry import adopt
@@ -23,11 +24,9 @@ from riskweave.lists import state as lists
 from riskweave.lists.state import ListsState
 from riskweave.policy.plan import Plan
 
-Label = Mapping[str, object]
-
 
 def changed_state(
-    old_plan: Plan, old: State, plan: Plan, history: Iterable[Any], labels: Iterable[Label], block_rows: int
+    old_plan: Plan, old: State, plan: Plan, history: Iterable[Any], labels: Iterable[Mapping[str, object]], block_rows: int
 ) -> State:
     """Return the state under the new plan; `old` stays as it is until the caller lets go of it.
 
@@ -94,14 +93,12 @@ class _Blocks:
 
 
 def _replay(
-    plan: Plan, state: State, blocks: _Blocks, labels: Iterable[Label], needs: NDArray[np.bool_]
+    plan: Plan, state: State, blocks: _Blocks, labels: Iterable[Mapping[str, object]], needs: NDArray[np.bool_]
 ) -> None:
     """Carry the history through the rooms that remember, into the tables that need it."""
     queue = LabelQueue()
-    for label in labels:
-        name = str(label.get("label") or next(iter(plan.labels)))
-        if name in plan.labels:
-            _queue_label(plan, queue, name, label)
+    for record in labels:
+        _queue_label(plan, queue, read_label(record, list(plan.labels)))
     watermark_ms = NEVER_MS
     for decoded in blocks.decoded():
         batch = decoded.batch
@@ -121,8 +118,6 @@ def _replay(
 
 def _arrived(plan: Plan, state: State, queue: LabelQueue, needs: NDArray[np.bool_]) -> None:
     """Let the labels in that were due before now but came after the last event of the history."""
-    from riskweave.batch import empty_batch
-
     now = np.array([state.watermark_ms])
     arrivals = queue.arrivals(now)
     if arrivals is None:
@@ -133,13 +128,11 @@ def _arrived(plan: Plan, state: State, queue: LabelQueue, needs: NDArray[np.bool
     pipeline.remember(plan, state, batch, needs)
 
 
-def _queue_label(plan: Plan, queue: LabelQueue, name: str, label: Label) -> None:
-    identity, value = label.get("event_id"), label.get("value", True)
-    if not isinstance(identity, (str, int)):
-        raise EventError("event_id", identity, "the id of an event")
-    number = np.array([np.nan if value is None else float(bool(value))])
-    due = np.array([time_of(label.get("time"))])
-    queue.add(due, np.array([hash_text(str(identity))], np.uint64), plan.labels[name][0], number)
+def _queue_label(plan: Plan, queue: LabelQueue, label: Label) -> None:
+    if label.time_ms is None:
+        raise EventError("time", None, "when the label was learned")
+    hashes = np.array([hash_text(label.event_id)], np.uint64)
+    queue.add(np.array([label.time_ms]), hashes, plan.labels[label.name][0], np.array([label.value]))
 
 
 def _renumbered(old_plan: Plan, queue: LabelQueue, plan: Plan) -> LabelQueue:

@@ -18,8 +18,9 @@ from riskweave.engine.keeping import pool_of, restore_state, take_snapshot
 from riskweave.engine.memory import Content, Remembered, content_of
 from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
-from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
+from riskweave.errors import DuplicateError, StateError
 from riskweave.events.hashing import hash_text
+from riskweave.events.labels import read_label
 from riskweave.events.record import decode_record, event_labels
 from riskweave.events.table import Decoded, Place, Rejected, decode_records, decode_table, row_place
 from riskweave.expressions.strings import StringPool
@@ -237,27 +238,14 @@ class Engine:
         """Take a label: `event_id`, `value` (true, false, or None to take it back), and `label`.
 
         `label` names the label field and may be left out when the policy has one. The label counts
-        from the next event on. Labels of events that are no longer remembered change nothing.
+        from the next event on, or from its `time` if it has one that is still to come. A label of an
+        event that is no longer remembered changes nothing.
         """
-        name, identity = label.get("label"), label.get("event_id")
-        if name is None:
-            if len(self.plan.labels) != 1:
-                raise EventError(
-                    "label", None, f"one of: {', '.join(self.plan.labels) or 'no label is declared'}"
-                )
-            name = next(iter(self.plan.labels))
-        if name not in self.plan.labels:
-            known = list(self.plan.labels)
-            raise EventError("label", name, did_you_mean(str(name), known) or f"one of: {', '.join(known)}")
-        if not isinstance(identity, (str, int)) or isinstance(identity, bool):
-            raise EventError("event_id", identity, "the id of an event")
-        value = label.get("value", True)
-        if value not in (True, False, None, 0, 1):
-            raise EventError("value", value, "true, false or null")
-        number = np.array([np.nan if value is None else float(bool(value))])
-        hashes = np.array([hash_text(str(identity))], np.uint64)
-        now = np.array([self.state.watermark_ms])
-        self.state.labels.add(now, hashes, self.plan.labels[str(name)][0], number)
+        read = read_label(label, list(self.plan.labels))
+        now = self.state.watermark_ms
+        due = now if read.time_ms is None else max(now, read.time_ms)
+        hashes = np.array([hash_text(read.event_id)], np.uint64)
+        self.learn_many(read.name, hashes, np.array([read.value]), np.array([due]))
 
     def learn_many(
         self,

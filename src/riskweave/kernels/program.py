@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numba.core import config
 
-from riskweave.kernels.answers import NO_ANSWER, UNKNOWN, answer_of
+from riskweave.kernels.text_answers import NO_ANSWER, UNKNOWN, answer_of
 from riskweave.kernels.calendar import civil, day_of, period_of
 from riskweave.kernels.compile import inline_kernel, kernel
 

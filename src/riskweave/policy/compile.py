@@ -122,7 +122,7 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
     mistakes.raise_all()
     assert rules_plan is not None
 
-    outputs = tuple((name, compiler.column(scope.typed[name])) for name in scope.named)
+    outputs = tuple((name, scope.columns[name]) for name in scope.named)
     programs = compiler.finish()
     risks = [rules_plan.risk.index, *(column.index for column in rules_plan.risks.values())]
     plan = Plan(
