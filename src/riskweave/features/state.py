@@ -79,7 +79,7 @@ class FeaturesState:
         self.sweep(plan)
         if 8 * int(self.meta[chunks.KEYS]) > self.index.size:
             index = np.zeros(2 * self.index.size, np.int64)
-            kernels.rehash(self.index, index)
+            kernels.rehash(self.meta, self.index, index)
             self.index = index
 
     # ---- leaving and coming back

@@ -7,12 +7,8 @@ from riskweave.kernels.chunks import TOP
 from riskweave.kernels.compile import inline_kernel
 from riskweave.kernels.exact_sums import sample_deviation
 from riskweave.kernels.feature_layout import (
-    ACC_WORDS,
-    DECAY_COUNT,
     FORGET,
-    LOOSE_FIRST,
     NEVER,
-    NONE_SEQ,
     OUT_COUNT,
     OUT_DECAYED,
     OUT_DISTANCE,
@@ -31,7 +27,6 @@ from riskweave.kernels.feature_layout import (
     OUT_RATIO,
     OUT_SHARE,
     OUT_SINCE,
-    OUT_SPEED,
     OUT_STD,
     OUT_SUM,
     OUT_USUAL,
@@ -50,26 +45,26 @@ NAN = float("nan")
 
 
 @inline_kernel
-def current_word(plan, value, values, keys, i):
+def current_word(plan, value, values, keys, wide, i):
     """Return event i's word for one kept value; `value` is its row in the plan."""
     kind = plan[value]
     row = plan[value + 1]
     if kind == VALUE_HASH:
-        key = keys[row, i]
+        key = keys[row * wide + i]
         return NULL if key == 0 else key
     if kind == VALUE_SCALED:
         # Beyond 2**53 a float no longer tells minor units apart; such an amount counts as missing.
-        minor = np_rint(values[row, i] * float_of(plan[value + 2]))
+        minor = np_rint(values[row * wide + i] * float_of(plan[value + 2]))
         if not abs(minor) <= 9007199254740992.0:
             return NULL
         return pack(minor)
     if kind == VALUE_CELL:
-        lat = values[row, i]
-        lon = values[row + 1, i]
+        lat = values[row * wide + i]
+        lon = values[(row + 1) * wide + i]
         if lat != lat or lon != lon:
             return NULL
         return cell_of(lat, lon, float_of(plan[value + 2]))
-    return pack(values[row, i])
+    return pack(values[row * wide + i])
 
 
 @inline_kernel
@@ -91,7 +86,7 @@ def null_answer(operation):
 
 
 @inline_kernel
-def answer(plan, p, out, meta, heap, record, own, entry, values, keys, i, time, too_late):
+def answer(plan, p, out, meta, heap, record, own, entry, values, keys, wide, i, time, too_late):
     """Return one output for event i.
 
     `own` is 1 when the event is remembered in this record, 2 when it takes part in windows only
@@ -130,14 +125,14 @@ def answer(plan, p, out, meta, heap, record, own, entry, values, keys, i, time, 
             total = heap[bounds + 1] - heap[bounds]
         return NAN if total == 0 else heap[at] / total
     if operation == OUT_ZSCORE:
-        now = current_word(plan, plan[out + 5], values, keys, i)
+        now = current_word(plan, plan[out + 5], values, keys, wide, i)
         deviation = _deviation(heap, at)
         if now == NULL or not deviation > 0.0:
             return NAN
         mean = (float_of(heap[at + 1]) + float_of(heap[at + 2])) / heap[at]
         return (unpack(now) - mean) / deviation
     if operation == OUT_DISTINCT or (operation >= OUT_NEW and operation <= OUT_MODE):
-        return _of_values(plan, p, out, meta, heap, record, bounds, values, keys, i)
+        return _of_values(plan, p, out, meta, heap, record, bounds, values, keys, wide, i)
     if operation == OUT_LAST:
         if heap[at] < 0:
             return NAN
@@ -156,8 +151,8 @@ def answer(plan, p, out, meta, heap, record, own, entry, values, keys, i, time, 
     if operation == OUT_EVER:
         return _ever(plan, p, out, heap, record, at, own, entry, time)
     if operation == OUT_HABIT:
-        return _habit(heap, at, values[plan[out + 6], i])
-    return _of_places(plan, p, out, heap, record, acc, at, values, i, time)
+        return _habit(heap, at, values[plan[out + 6] * wide + i])
+    return _of_places(plan, p, out, heap, record, acc, at, values, wide, i, time)
 
 
 @inline_kernel
@@ -175,7 +170,7 @@ def _deviation(heap, at):
 
 
 @inline_kernel
-def _of_values(plan, p, out, meta, heap, record, bounds, values, keys, i):
+def _of_values(plan, p, out, meta, heap, record, bounds, values, keys, wide, i):
     """Return what depends on the window's values as a sorted list."""
     operation = plan[out]
     acc = plan[out + 3]
@@ -190,7 +185,7 @@ def _of_values(plan, p, out, meta, heap, record, bounds, values, keys, i):
     if operation == OUT_DISTINCT:
         return float(heap[at + 3]) if built else float(count_distinct(heap, start, count))
     if operation == OUT_NEW or operation == OUT_RANK:
-        now = current_word(plan, plan[out + 5], values, keys, i)
+        now = current_word(plan, plan[out + 5], values, keys, wide, i)
         if now == NULL:
             return NAN
         up_to = count_up_to(heap, start, count, now)
@@ -284,11 +279,11 @@ def _habit(heap, at, hour):
 
 
 @inline_kernel
-def _of_places(plan, p, out, heap, record, acc, at, values, i, time):
+def _of_places(plan, p, out, heap, record, acc, at, values, wide, i, time):
     """Return distance from the last place, speed since, or distance from the usual place."""
     operation = plan[out]
-    lat = values[plan[out + 6], i]
-    lon = values[plan[out + 6] + 1, i]
+    lat = values[plan[out + 6] * wide + i]
+    lon = values[(plan[out + 6] + 1) * wide + i]
     if lat != lat or lon != lon:
         return NAN
     if operation == OUT_USUAL:

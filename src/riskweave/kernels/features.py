@@ -7,6 +7,8 @@ from riskweave.kernels.chunks import (
     AT_ROW,
     AT_TABLE,
     AT_VISIT,
+    HEAP_WORDS,
+    INDEX_WORDS,
     KEYS,
     NEED,
     TABLE_WORDS,
@@ -16,14 +18,14 @@ from riskweave.kernels.chunks import (
     give,
     take,
 )
-from riskweave.kernels.compile import inline_kernel, kernel, prefetch
+from riskweave.kernels.compile import inline_kernel, kernel
 from riskweave.kernels.feature_layout import (
     ACC_DECAYED,
-    ENDLESS,
     ACC_WORDS,
     BAG_COUNT,
     BLOCKS,
     DECAY_COUNT,
+    ENDLESS,
     ENTRY,
     FILTER_COUNT,
     FILTER_WORDS,
@@ -81,12 +83,10 @@ from riskweave.kernels.history import (
     append,
     close_gap,
     drop_record,
-    forget_entries,
-    release_bags,
-    release_history,
     empty_record,
     find,
     first_after,
+    forget_entries,
     home,
     insert_late,
     look_back,
@@ -95,12 +95,14 @@ from riskweave.kernels.history import (
     open_gap,
     put,
     refold,
+    release_bags,
+    release_history,
     renew,
     resize_ring,
     salted,
     start_anew,
 )
-from riskweave.kernels.words import NULL
+from riskweave.kernels.words import pointer, warm
 
 DONE = 0
 HEAP_FULL = 1
@@ -113,15 +115,22 @@ NAN = float("nan")
 
 
 @kernel
-def step(plan, meta, index, heap, values, keys, time_ms, watermark_ms, event_hash, labels):
+def step(plan_, meta_, index_, heap_, values_, keys_, time_ms_, watermark_ms_, event_hash_, labels_):
     """Decide every feature of a batch; return DONE, or which array must grow before going on.
 
     `labels` has a row (before_row, event hash, label, value: 1 true, 0 not) per label, in order.
     Where it stopped stands in `meta`; the caller grows the array and calls again.
     """
-    size = time_ms.size
+    size = time_ms_.size
+    wide = time_ms_.size
+    label_count = labels_.shape[0]
+    plan, meta, index, heap = pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_)
+    values, keys, labels = pointer(values_), pointer(keys_), pointer(labels_)
+    time_ms, watermark_ms, event_hash = pointer(time_ms_), pointer(watermark_ms_), pointer(event_hash_)
+    meta[HEAP_WORDS] = heap_.size
+    meta[INDEX_WORDS] = index_.size
     if meta[AT_TABLE] < 0:
-        code = _register(plan, meta, index, heap, keys, time_ms, watermark_ms, event_hash)
+        code = _register(plan, meta, index, heap, keys, wide, size, time_ms, watermark_ms, event_hash)
         if code != DONE:
             return code
         meta[AT_TABLE] = 0
@@ -130,8 +139,9 @@ def step(plan, meta, index, heap, values, keys, time_ms, watermark_ms, event_has
         p = plan[plan[BLOCKS] + table]
         if meta[TABLES + TABLE_WORDS * table + T_ACTIVE] != 0:
             code = _table(
-                plan, p, table, meta, index, heap, values, keys, time_ms, watermark_ms, event_hash, labels
-            )
+                plan, p, table, meta, index, heap, values, keys, wide, size, time_ms, watermark_ms, event_hash,
+                labels, label_count,
+            )  # fmt: skip
             if code != DONE:
                 meta[AT_TABLE] = table
                 return code
@@ -145,9 +155,11 @@ def step(plan, meta, index, heap, values, keys, time_ms, watermark_ms, event_has
 
 
 @inline_kernel
-def _table(plan, p, table, meta, index, heap, values, keys, time_ms, watermark_ms, event_hash, labels):
+def _table(
+    plan, p, table, meta, index, heap, values, keys, wide, size, time_ms, watermark_ms, event_hash,
+    labels, label_count,
+):  # fmt: skip
     """Carry the batch past one table."""
-    size = time_ms.size
     row = meta[AT_ROW]
     label = meta[AT_LABEL]
     visit_from = meta[AT_VISIT]
@@ -156,7 +168,7 @@ def _table(plan, p, table, meta, index, heap, values, keys, time_ms, watermark_m
     has_labels = plan[p + LABEL_SLOT] >= 0
     for i in range(row, size):
         if has_labels:
-            while label < labels.shape[0] and labels[label, 0] <= i:
+            while label < label_count and labels[4 * label] <= i:
                 watermark = watermark_ms[i - 1] if i > 0 else meta[WATERMARK]
                 if not _learn(plan, p, table, meta, index, heap, labels, label, watermark):
                     meta[AT_ROW] = i
@@ -164,10 +176,10 @@ def _table(plan, p, table, meta, index, heap, values, keys, time_ms, watermark_m
                     meta[AT_VISIT] = visit_from
                     return HEAP_FULL
                 label += 1
-        _warm(plan, p, index, heap, keys, i, size, visits, visit_count)
+        _warm(plan, p, meta, index, heap, keys, wide, i, size, visits, visit_count)
         for number in range(visit_from, visit_count):
             code = _visit(
-                plan, p, table, meta, index, heap, values, keys, i, time_ms[i], watermark_ms[i],
+                plan, p, table, meta, index, heap, values, keys, wide, i, time_ms[i], watermark_ms[i],
                 event_hash[i], visits + VISIT_WORDS * number, number == 0,
             )  # fmt: skip
             if code != DONE:
@@ -178,7 +190,7 @@ def _table(plan, p, table, meta, index, heap, values, keys, time_ms, watermark_m
         visit_from = 0
     if has_labels:
         watermark = watermark_ms[size - 1] if size > 0 else meta[WATERMARK]
-        while label < labels.shape[0]:
+        while label < label_count:
             if not _learn(plan, p, table, meta, index, heap, labels, label, watermark):
                 meta[AT_ROW] = size
                 meta[AT_LABEL] = label
@@ -189,32 +201,32 @@ def _table(plan, p, table, meta, index, heap, values, keys, time_ms, watermark_m
 
 
 @inline_kernel
-def _warm(plan, p, index, heap, keys, i, size, visits, visit_count):
+def _warm(plan, p, meta, index, heap, keys, wide, i, size, visits, visit_count):
     """Ask for the memory that later events of the batch will touch, so that the misses overlap."""
     for number in range(visit_count):
         key_row = plan[visits + VISIT_WORDS * number]
         ahead = i + AHEAD_INDEX
-        if ahead < size and keys[key_row, ahead] != 0:
-            prefetch(index, home(index, salted(keys[key_row, ahead], plan[p + SALT])))
+        if ahead < size and keys[key_row * wide + ahead] != 0:
+            warm(index, home(meta, salted(keys[key_row * wide + ahead], plan[p + SALT])))
         ahead = i + AHEAD_RECORD
-        if ahead < size and keys[key_row, ahead] != 0:
-            record = find(index, salted(keys[key_row, ahead], plan[p + SALT]))
+        if ahead < size and keys[key_row * wide + ahead] != 0:
+            record = find(meta, index, salted(keys[key_row * wide + ahead], plan[p + SALT]))
             if record != 0:
                 for line in range(0, plan[p + RECORD_WORDS], 8):
-                    prefetch(heap, record + line)
+                    warm(heap, record + line)
         ahead = i + AHEAD_HISTORY
-        if ahead < size and keys[key_row, ahead] != 0:
-            record = find(index, salted(keys[key_row, ahead], plan[p + SALT]))
+        if ahead < size and keys[key_row * wide + ahead] != 0:
+            record = find(meta, index, salted(keys[key_row * wide + ahead], plan[p + SALT]))
             if record != 0 and heap[record + R_CAPACITY] != 0:
-                prefetch(heap, address(plan, p, heap, record, heap[record + R_NEXT]))
+                warm(heap, address(plan, p, heap, record, heap[record + R_NEXT]))
                 window = plan[p + WINDOWS]
                 for _ in range(plan[p + WINDOW_COUNT]):
-                    prefetch(heap, address(plan, p, heap, record, heap[record + plan[window + 5]]))
+                    warm(heap, address(plan, p, heap, record, heap[record + plan[window + 5]]))
                     window += WINDOW_WORDS
 
 
 @inline_kernel
-def _build_entry(plan, p, heap, entry, values, keys, i, time, event_hash):
+def _build_entry(plan, p, heap, entry, values, keys, wide, i, time, event_hash):
     """Write event i's entry to heap[entry:]; tell whether any feature wants it kept."""
     heap[entry] = time
     masks = plan[p + MASK_WORDS]
@@ -224,7 +236,7 @@ def _build_entry(plan, p, heap, entry, values, keys, i, time, event_hash):
     for _ in range(plan[p + FILTER_COUNT]):
         holds = True
         for column in range(plan[at + 2]):
-            if values[plan[at + 3 + column], i] != 1.0:
+            if values[plan[at + 3 + column] * wide + i] != 1.0:
                 holds = False
         if holds:
             heap[entry + plan[at]] |= plan[at + 1]
@@ -234,7 +246,7 @@ def _build_entry(plan, p, heap, entry, values, keys, i, time, event_hash):
     at = plan[p + VALUES]
     target = entry + plan[p + STRIDE] - plan[p + VALUE_COUNT]
     for number in range(plan[p + VALUE_COUNT]):
-        heap[target + number] = current_word(plan, at, values, keys, i)
+        heap[target + number] = current_word(plan, at, values, keys, wide, i)
         at += VALUE_WORDS
     if plan[p + KEEP_ALL] != 0:
         return True
@@ -258,37 +270,37 @@ def _room(plan, p, heap, record):
 
 @inline_kernel
 def _visit(
-    plan, p, table, meta, index, heap, values, keys, i, time, watermark, event_hash, visit, remembers
+    plan, p, table, meta, index, heap, values, keys, wide, i, time, watermark, event_hash, visit, remembers
 ):  # fmt: skip
     """Let event i be remembered by, and ask, the record of one of its keys."""
-    raw = keys[plan[visit], i]
+    raw = keys[plan[visit] * wide + i]
     out = plan[visit + 1]
     out_end = plan[visit + 2]
     if raw == 0:
         while out < out_end:
-            values[plan[out + 1], i] = NAN
+            values[plan[out + 1] * wide + i] = NAN
             out += OUTPUT_WORDS
         return DONE
     key = salted(raw, plan[p + SALT])
-    record = find(index, key)
+    record = find(meta, index, key)
     span = plan[p + SPAN]
     too_late = time <= watermark - span
     gone = record != 0 and heap[record + R_SEEN] <= watermark - plan[p + GONE]
     need = _room(plan, p, heap, record)
-    if meta[TOP] + need > heap.size:
+    if meta[TOP] + need > meta[HEAP_WORDS]:
         meta[NEED] = need
         return HEAP_FULL
     entry = plan[ENTRY]
     temporary = plan[TEMPORARY]
-    mine = remembers or raw == keys[plan[p + KEY_ROW], i]
+    mine = remembers or raw == keys[plan[p + KEY_ROW] * wide + i]
     keep = False
     if mine:
-        keep = _build_entry(plan, p, heap, entry, values, keys, i, time, event_hash)
+        keep = _build_entry(plan, p, heap, entry, values, keys, wide, i, time, event_hash)
     own = 0
     show = record
     if remembers and not too_late:
         if record == 0:
-            if 2 * (meta[KEYS] + 1) > (index.size >> 1):
+            if 2 * (meta[KEYS] + 1) > (meta[INDEX_WORDS] >> 1):
                 return INDEX_FULL
             record = new_record(plan, p, table, meta, index, heap, key, time)
         elif gone:
@@ -311,8 +323,8 @@ def _visit(
                 own = 1 if record != 0 and time >= heap[record + R_ERA] else 2
             show = _ask(plan, p, meta, heap, record, entry, mine and keep, time, horizon, too_late)
     while out < out_end:
-        values[plan[out + 1], i] = answer(
-            plan, p, out, meta, heap, show, own, entry, values, keys, i, time, too_late
+        values[plan[out + 1] * wide + i] = answer(
+            plan, p, out, meta, heap, show, own, entry, values, keys, wide, i, time, too_late
         )
         out += OUTPUT_WORDS
     return DONE
@@ -418,22 +430,22 @@ def _ask(plan, p, meta, heap, record, entry, own_kept, time, horizon, too_late):
 
 
 @inline_kernel
-def _register(plan, meta, index, heap, keys, time_ms, watermark_ms, event_hash):
+def _register(plan, meta, index, heap, keys, wide, size, time_ms, watermark_ms, event_hash):
     """Remember which keys each event of the batch has, so that its label finds its entries."""
     if plan[LABEL_TABLES] == 0:
         return DONE
-    for i in range(meta[AT_ROW], time_ms.size):
+    for i in range(meta[AT_ROW], size):
         if time_ms[i] <= watermark_ms[i] - plan[REGISTRY_KEEP]:
             continue
         key = salted(event_hash[i], plan[REGISTRY_SALT])
-        if find(index, key) != 0:
+        if find(meta, index, key) != 0:
             continue
         words = G_KEYS + plan[LABEL_TABLES]
-        if meta[TOP] + 2 * words + 16 > heap.size:
+        if meta[TOP] + 2 * words + 16 > meta[HEAP_WORDS]:
             meta[NEED] = 2 * words + 16
             meta[AT_ROW] = i
             return HEAP_FULL
-        if 2 * (meta[KEYS] + 1) > (index.size >> 1):
+        if 2 * (meta[KEYS] + 1) > (meta[INDEX_WORDS] >> 1):
             meta[AT_ROW] = i
             return INDEX_FULL
         record = take(meta, heap, words)
@@ -443,9 +455,9 @@ def _register(plan, meta, index, heap, keys, time_ms, watermark_ms, event_hash):
         for table in range(plan[TABLE_COUNT]):
             p = plan[plan[BLOCKS] + table]
             if plan[p + LABEL_SLOT] >= 0:
-                raw = keys[plan[p + KEY_ROW], i]
+                raw = keys[plan[p + KEY_ROW] * wide + i]
                 heap[record + G_KEYS + plan[p + LABEL_SLOT]] = 0 if raw == 0 else salted(raw, plan[p + SALT])
-        put(index, key, record)
+        put(meta, index, key, record)
         meta[KEYS] += 1
     return DONE
 
@@ -453,18 +465,18 @@ def _register(plan, meta, index, heap, keys, time_ms, watermark_ms, event_hash):
 @inline_kernel
 def _learn(plan, p, table, meta, index, heap, labels, label, watermark):
     """Let one label change the entry of the event it names; False when the heap has no room."""
-    event = find(index, salted(labels[label, 1], plan[REGISTRY_SALT]))
+    event = find(meta, index, salted(labels[4 * label + 1], plan[REGISTRY_SALT]))
     if event == 0:
         return True
     time = heap[event + G_TIME]
     key = heap[event + G_KEYS + plan[p + LABEL_SLOT]]
     if time <= watermark - 2 * plan[p + SPAN] or key == 0:
         return True
-    record = find(index, key)
+    record = find(meta, index, key)
     if record == 0 or heap[record + R_SEEN] <= watermark - plan[p + GONE]:
         return True
     need = _room(plan, p, heap, record)
-    if meta[TOP] + need > heap.size:
+    if meta[TOP] + need > meta[HEAP_WORDS]:
         meta[NEED] = need
         return False
     seq = first_after(plan, p, heap, record, time - 1)
@@ -472,8 +484,8 @@ def _learn(plan, p, table, meta, index, heap, labels, label, watermark):
         at = address(plan, p, heap, record, seq)
         if heap[at] != time:
             break
-        if heap[at + plan[p + HASH_WORD]] == labels[label, 1]:
-            _mark(plan, p, meta, heap, record, seq, at, labels[label, 2], labels[label, 3])
+        if heap[at + plan[p + HASH_WORD]] == labels[4 * label + 1]:
+            _mark(plan, p, meta, heap, record, seq, at, labels[4 * label + 2], labels[4 * label + 3])
             break
         seq += 1
     return True
@@ -518,10 +530,16 @@ def _mark(plan, p, meta, heap, record, seq, at, label, value):
 
 
 @kernel
-def sweep(plan, meta, index, heap, fresh):
+def sweep(plan_, meta_, index_, heap_, fresh_):
     """Enter every key that may still be seen into the empty index `fresh`; free all else."""
+    plan, meta, index, heap, fresh = (
+        pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_), pointer(fresh_)
+    )  # fmt: skip
+    words = index_.size
+    meta[HEAP_WORDS] = heap_.size
+    meta[INDEX_WORDS] = fresh_.size
     watermark = meta[WATERMARK]
-    for at in range(0, index.size, 2):
+    for at in range(0, words, 2):
         key = index[at]
         if key == 0:
             continue
@@ -540,7 +558,7 @@ def sweep(plan, meta, index, heap, fresh):
                 drop_record(table, meta, heap, record)
                 continue
             _trim(plan, p, table, meta, heap, record, watermark)
-        put(fresh, key, record)
+        put(meta, fresh, key, record)
 
 
 @inline_kernel
@@ -563,13 +581,16 @@ def _trim(plan, p, table, meta, heap, record, watermark):
     while capacity > 16 and 4 * kept < capacity:
         capacity >>= 1
     if capacity < heap[record + R_CAPACITY]:
-        if meta[TOP] + 4 * capacity * plan[p + STRIDE] <= heap.size:
+        if meta[TOP] + 4 * capacity * plan[p + STRIDE] <= meta[HEAP_WORDS]:
             resize_ring(plan, p, meta, heap, record, capacity)
 
 
 @kernel
-def rehash(index, fresh):
+def rehash(meta_, index_, fresh_):
     """Enter every key of `index` into the empty index `fresh`."""
-    for at in range(0, index.size, 2):
+    meta, index, fresh = pointer(meta_), pointer(index_), pointer(fresh_)
+    words = index_.size
+    meta[INDEX_WORDS] = fresh_.size
+    for at in range(0, words, 2):
         if index[at] != 0:
-            put(fresh, index[at], index[at + 1])
+            put(meta, fresh, index[at], index[at + 1])

@@ -8,7 +8,15 @@ from riskweave.kernels.aggregates import (
     fold,
     settle,
 )
-from riskweave.kernels.chunks import KEYS, TABLE_WORDS, TABLES, TOP, class_of, class_words, give, take
+from riskweave.kernels.chunks import (
+    INDEX_WORDS,
+    KEYS,
+    TABLE_WORDS,
+    TABLES,
+    TOP,
+    give,
+    take,
+)
 from riskweave.kernels.compile import inline_kernel
 from riskweave.kernels.feature_layout import (
     ACC_BAG,
@@ -55,15 +63,15 @@ def salted(key, salt):
 
 
 @inline_kernel
-def home(index, key):
-    """Return the offset in `index` at which a search for `key` begins."""
-    return (((key * _SPREAD) >> 20) & ((index.size >> 1) - 1)) * 2
+def home(meta, key):
+    """Return the offset in the index at which a search for `key` begins."""
+    return (((key * _SPREAD) >> 20) & ((meta[INDEX_WORDS] >> 1) - 1)) * 2
 
 
 @inline_kernel
-def find(index, key):
+def find(meta, index, key):
     """Return the record of a key, 0 when there is none."""
-    at = home(index, key)
+    at = home(meta, key)
     while True:
         there = index[at]
         if there == key:
@@ -71,17 +79,17 @@ def find(index, key):
         if there == 0:
             return 0
         at += 2
-        if at == index.size:
+        if at == meta[INDEX_WORDS]:
             at = 0
 
 
 @inline_kernel
-def put(index, key, record):
+def put(meta, index, key, record):
     """Enter a key that is not there; the index has room."""
-    at = home(index, key)
+    at = home(meta, key)
     while index[at] != 0:
         at += 2
-        if at == index.size:
+        if at == meta[INDEX_WORDS]:
             at = 0
     index[at] = key
     index[at + 1] = record
@@ -99,7 +107,7 @@ def new_record(plan, p, table, meta, index, heap, key, time):
         meta[TOP] = record + plan[p + RECORD_WORDS]
     meta[counts + T_KEYS] += 1
     meta[KEYS] += 1
-    put(index, key, record)
+    put(meta, index, key, record)
     heap[record + R_KEY] = key
     heap[record + R_TABLE] = table
     heap[record + R_RING] = 0
