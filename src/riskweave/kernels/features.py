@@ -291,7 +291,7 @@ def _visit(
         meta[NEED] = need
         return HEAP_FULL
     entry = plan[ENTRY]
-    temporary = plan[TEMPORARY]
+    opened = -1
     mine = remembers or raw == keys[plan[p + KEY_ROW] * wide + i]
     keep = False
     if mine:
@@ -317,7 +317,8 @@ def _visit(
         horizon = watermark - 2 * span
         if mine and too_late:
             own = 2
-            show = _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon)
+            opened = _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon)
+            show = plan[TEMPORARY]
         else:
             if mine:
                 own = 1 if record != 0 and time >= heap[record + R_ERA] else 2
@@ -327,6 +328,8 @@ def _visit(
             plan, p, out, meta, heap, show, own, entry, values, keys, wide, i, time, too_late
         )
         out += OUTPUT_WORDS
+    if opened >= 0:
+        close_gap(plan, p, table, meta, heap, record, opened)
     return DONE
 
 
@@ -393,23 +396,26 @@ def _nobody(plan, p, heap, entry, keep, time):
 
 @inline_kernel
 def _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon):
-    """Show what an event sees that comes too late to be remembered."""
+    """Show what an event sees that comes too late to be remembered.
+
+    Its entry stands in the history while it is answered: return its number, to take it out again,
+    or -1.
+    """
     temporary = plan[TEMPORARY]
     if record == 0:
         nobody = _nobody(plan, p, heap, entry, keep, time)
         look_back(plan, p, meta, heap, nobody, temporary, time, horizon, 0 if keep else -1)
-        return temporary
+        return -1
     if not keep:
         look_back(plan, p, meta, heap, record, temporary, time, horizon, -1)
-        return temporary
+        return -1
     if heap[record + R_CAPACITY] == 0:
         make_room(plan, p, table, meta, heap, record, horizon)
     elif heap[record + R_NEXT] - heap[record + R_FIRST] == heap[record + R_CAPACITY]:
         resize_ring(plan, p, meta, heap, record, 2 * heap[record + R_CAPACITY])
     own_seq = open_gap(plan, p, table, meta, heap, record, entry)
     look_back(plan, p, meta, heap, record, temporary, time, horizon, own_seq)
-    close_gap(plan, p, table, meta, heap, record, own_seq)
-    return temporary
+    return own_seq
 
 
 @inline_kernel
