@@ -98,15 +98,15 @@ def run(world, plan, columns, events, labels, splits=(), keys=1, words=64):
     return carry(world, plan, state, columns, events, labels, splits)
 
 
-def carry(world, plan, state, columns, events, labels, splits=(), first=0):
+def carry(world, plan, state, columns, events, labels, splits=()):
+    """Step a state through all the events; a label goes with the first batch that may hold it."""
     found = np.empty((len(columns), len(events)))
+    waiting = list(labels)
     bounds = [0, *sorted(splits), len(events)]
     for begin, end in zip(bounds, bounds[1:], strict=False):
-        last = end == len(events)
-        mine = [
-            each for each in labels if begin + first < each[0] + (begin == 0) and (each[0] <= end + first or last)
-        ]
-        batch = world.batch(events[begin:end], mine, first + begin)
+        mine = [each for each in waiting if each[0] <= end]
+        waiting = waiting[len(mine) :]
+        batch = world.batch(events[begin:end], mine, begin)
         step(plan, state, batch)
         found[:, begin:end] = batch.values[[column.index for column in columns]]
     return found

@@ -26,6 +26,7 @@ from riskweave.features.spec import (
     EventKeys,
 )
 from riskweave.kernels import feature_layout as at
+from riskweave.kernels.chunks import class_of, class_words
 
 LABELS_MAX = 14  # label bits a table's entries have beside 48 static ones, in each mask word
 STATIC_BITS = 48
@@ -561,9 +562,7 @@ class _Writer:
             plans.append(block)
         widest = max((plan.record_words for plan in plans), default=8)
         stride = max((plan.stride for plan in plans), default=8)
-        words[at.ENTRY] = 8
-        words[at.TEMPORARY] = _round_up(8 + stride)
-        words[at.START] = words[at.TEMPORARY] + 3 * widest
+        words[at.SCRATCH] = round_up(stride) + 3 * widest
         words[at.LABEL_TABLES] = labelled
         words[at.REGISTRY_SALT] = _stable_hash("event of a label")
         words[at.REGISTRY_KEEP] = max((2 * plan.span_ms for plan in plans if plan.label_slot >= 0), default=0)
@@ -571,7 +570,8 @@ class _Writer:
             words=np.array(words, np.int64),
             tables=tuple(plans),
             forget_after_ms=self.forget,
-            heap_start=words[at.START],
+            scratch_words=words[at.SCRATCH],
+            widest=widest,
             label_tables=labelled,
             columns=columns,
         )
@@ -617,12 +617,14 @@ class _Writer:
         keep_masks = len(words)
         keep = [0] * mask_words
         keep_all = table.counts_everything
+        kept: set[str] = set()
         for accumulator in table.accumulators:
             if accumulator.kind == at.ACC_EVER:
                 continue
             if accumulator.filter.condition:
                 word, bit = places[accumulator.filter.condition]
                 keep[word - 1] |= bit
+                kept.add(accumulator.filter.condition)
             else:
                 keep_all = True
         words += keep
@@ -665,7 +667,7 @@ class _Writer:
                     at.R_WORDS + 2 * number,
                 ]  # fmt: skip
                 described.append(f"window {self._length(window)} {window.delay_ms} {window.before}")
-        record_words = _round_up(record_words)
+        record_words = int(class_words(class_of(record_words)))
         window_at = {window: window_rows + at.WINDOW_WORDS * number for number, window in enumerate(windows)}
         value_at = {value.signature: value_rows + at.VALUE_WORDS * number for number, value in enumerate(values)}
 
@@ -685,6 +687,15 @@ class _Writer:
         visit_rows = len(words)
         for visit in visits:
             words += visit
+
+        lasting: list[tuple[str, int]] = []
+        lasting_rows = len(words)
+        for accumulator, row in acc_at.items():
+            if accumulator.kind in (at.ACC_EVER, at.ACC_DECAYED):
+                size = at.ACC_SIZES[accumulator.kind]
+                words += [words[row + 4], size]
+                delay = 0 if accumulator.window is None else accumulator.window.delay_ms
+                lasting.append((f"{_accumulator_order(accumulator)!r} {delay}", size))
 
         kinds = [accumulator.kind for accumulator in table.accumulators]
         salt = _stable_hash(f"{table.entity} as {table.role}")
@@ -715,7 +726,10 @@ class _Writer:
             at.LABEL_BITS: label_rows,
             at.LABEL_BIT_COUNT: len(label_bits),
             at.KEEP_MASKS: keep_masks,
-            at.UNBOUNDED: int(at.ACC_DECAYED in kinds or at.ACC_EVER in kinds),
+            at.UNBOUNDED: int(bool(lasting)),
+            at.LASTING: lasting_rows,
+            at.LASTING_COUNT: len(lasting),
+            at.LASTING_WORDS: sum(size for _, size in lasting),
         }
         for offset, word in put.items():
             words[block + offset] = word
@@ -740,6 +754,8 @@ class _Writer:
             hash_word=hash_word,
             record_words=record_words,
             label_slot=labelled if labels else -1,
+            keeps=("",) if keep_all else tuple(sorted(kept)),
+            lasting=tuple(lasting),
             windows=len(windows),
             features=sum(len(outputs) for outputs in table.visits.values()),
         )
@@ -766,5 +782,6 @@ def _accumulator_order(each: _Accumulator) -> tuple[int, str, tuple[int, ...], s
     return (each.kind, each.filter.condition, each.filter.labels, value, each.parameter)
 
 
-def _round_up(words: int) -> int:
+def round_up(words: int) -> int:
+    """Return words in whole cache lines."""
     return -(-words // 8) * 8

@@ -7,12 +7,14 @@ from riskweave.kernels.chunks import (
     AT_ROW,
     AT_TABLE,
     AT_VISIT,
+    ENTRY,
     HEAP_WORDS,
     INDEX_WORDS,
     KEYS,
     NEED,
     TABLE_WORDS,
     TABLES,
+    TEMPORARY,
     TOP,
     WATERMARK,
     give,
@@ -26,7 +28,6 @@ from riskweave.kernels.feature_layout import (
     BLOCKS,
     DECAY_COUNT,
     ENDLESS,
-    ENTRY,
     FILTER_COUNT,
     FILTER_WORDS,
     FILTERS,
@@ -42,6 +43,9 @@ from riskweave.kernels.feature_layout import (
     LABEL_BITS,
     LABEL_SLOT,
     LABEL_TABLES,
+    LASTING,
+    LASTING_COUNT,
+    LASTING_WORDS,
     LOOSE_END,
     LOOSE_FIRST,
     MASK_WORDS,
@@ -66,7 +70,6 @@ from riskweave.kernels.feature_layout import (
     T_ACTIVE,
     T_LATE,
     TABLE_COUNT,
-    TEMPORARY,
     UNBOUNDED,
     VALUE_COUNT,
     VALUE_WORDS,
@@ -290,7 +293,7 @@ def _visit(
     if meta[TOP] + need > meta[HEAP_WORDS]:
         meta[NEED] = need
         return HEAP_FULL
-    entry = plan[ENTRY]
+    entry = meta[ENTRY]
     opened = -1
     mine = remembers or raw == keys[plan[p + KEY_ROW] * wide + i]
     keep = False
@@ -318,7 +321,7 @@ def _visit(
         if mine and too_late:
             own = 2
             opened = _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon)
-            show = plan[TEMPORARY]
+            show = meta[TEMPORARY]
         else:
             if mine:
                 own = 1 if record != 0 and time >= heap[record + R_ERA] else 2
@@ -363,9 +366,9 @@ def _remember(plan, p, table, meta, heap, record, entry, keep, time, watermark):
         insert_late(plan, p, table, meta, heap, record, entry)
         own_seq = first_after(plan, p, heap, record, time) - 1
     look_back(
-        plan, p, meta, heap, record, plan[TEMPORARY], time, watermark - 2 * plan[p + SPAN], own_seq
+        plan, p, meta, heap, record, meta[TEMPORARY], time, watermark - 2 * plan[p + SPAN], own_seq
     )
-    return plan[TEMPORARY]
+    return meta[TEMPORARY]
 
 
 @inline_kernel
@@ -383,9 +386,9 @@ def _note_first(plan, p, heap, record, entry, time):
 
 
 @inline_kernel
-def _nobody(plan, p, heap, entry, keep, time):
+def _nobody(plan, p, meta, heap, entry, keep, time):
     """Return a record that shows a key nothing is known of, but for the current entry if kept."""
-    record = plan[TEMPORARY] + 2 * plan[p + RECORD_WORDS]
+    record = meta[TEMPORARY] + 2 * plan[p + RECORD_WORDS]
     empty_record(plan, p, heap, record, time, 0, True)
     heap[record + R_RING] = entry
     heap[record + R_CAPACITY] = 1
@@ -401,9 +404,9 @@ def _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon):
     Its entry stands in the history while it is answered: return its number, to take it out again,
     or -1.
     """
-    temporary = plan[TEMPORARY]
+    temporary = meta[TEMPORARY]
     if record == 0:
-        nobody = _nobody(plan, p, heap, entry, keep, time)
+        nobody = _nobody(plan, p, meta, heap, entry, keep, time)
         look_back(plan, p, meta, heap, nobody, temporary, time, horizon, 0 if keep else -1)
         return -1
     if not keep:
@@ -421,9 +424,9 @@ def _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon):
 @inline_kernel
 def _ask(plan, p, meta, heap, record, entry, own_kept, time, horizon, too_late):
     """Show what another role's key, or a key that is not remembered, has to say."""
-    temporary = plan[TEMPORARY]
+    temporary = meta[TEMPORARY]
     if record == 0:
-        nobody = _nobody(plan, p, heap, entry, False, time)
+        nobody = _nobody(plan, p, meta, heap, entry, False, time)
         look_back(plan, p, meta, heap, nobody, temporary, time, horizon, -1)
         return temporary
     if not too_late and time >= heap[record + R_CURSOR]:
@@ -443,29 +446,48 @@ def _register(plan, meta, index, heap, keys, wide, size, time_ms, watermark_ms, 
     for i in range(meta[AT_ROW], size):
         if time_ms[i] <= watermark_ms[i] - plan[REGISTRY_KEEP]:
             continue
-        key = salted(event_hash[i], plan[REGISTRY_SALT])
-        if find(meta, index, key) != 0:
-            continue
-        words = G_KEYS + plan[LABEL_TABLES]
-        if meta[TOP] + 2 * words + 16 > meta[HEAP_WORDS]:
-            meta[NEED] = 2 * words + 16
+        code = room_for_event(plan, meta)
+        if code != DONE:
             meta[AT_ROW] = i
-            return HEAP_FULL
-        if 2 * (meta[KEYS] + 1) > (meta[INDEX_WORDS] >> 1):
-            meta[AT_ROW] = i
-            return INDEX_FULL
-        record = take(meta, heap, words)
-        heap[record + R_KEY] = key
-        heap[record + R_TABLE] = REGISTRY_TABLE
-        heap[record + G_TIME] = time_ms[i]
+            return code
+        record = registered(plan, meta, index, heap, event_hash[i], time_ms[i])
         for table in range(plan[TABLE_COUNT]):
             p = plan[plan[BLOCKS] + table]
-            if plan[p + LABEL_SLOT] >= 0:
-                raw = keys[plan[p + KEY_ROW] * wide + i]
-                heap[record + G_KEYS + plan[p + LABEL_SLOT]] = 0 if raw == 0 else salted(raw, plan[p + SALT])
+            raw = keys[plan[p + KEY_ROW] * wide + i]
+            if plan[p + LABEL_SLOT] >= 0 and raw != 0:
+                slot = record + G_KEYS + plan[p + LABEL_SLOT]
+                if heap[slot] == 0:
+                    heap[slot] = salted(raw, plan[p + SALT])
+    return DONE
+
+
+@inline_kernel
+def room_for_event(plan, meta):
+    """Return DONE when one more event can be registered, or what is full."""
+    need = 2 * (G_KEYS + plan[LABEL_TABLES]) + 16
+    if meta[TOP] + need > meta[HEAP_WORDS]:
+        meta[NEED] = need
+        return HEAP_FULL
+    if 2 * (meta[KEYS] + 1) > (meta[INDEX_WORDS] >> 1):
+        return INDEX_FULL
+    return DONE
+
+
+@inline_kernel
+def registered(plan, meta, index, heap, event_hash, time):
+    """Return the registry record of an event, a new one when there is none."""
+    key = salted(event_hash, plan[REGISTRY_SALT])
+    record = find(meta, index, key)
+    if record == 0:
+        record = take(meta, heap, G_KEYS + plan[LABEL_TABLES])
+        heap[record + R_KEY] = key
+        heap[record + R_TABLE] = REGISTRY_TABLE
+        heap[record + G_TIME] = time
+        for slot in range(plan[LABEL_TABLES]):
+            heap[record + G_KEYS + slot] = 0
         put(meta, index, key, record)
         meta[KEYS] += 1
-    return DONE
+    return record
 
 
 @inline_kernel
@@ -536,15 +558,14 @@ def _mark(plan, p, meta, heap, record, seq, at, label, value):
 
 
 @kernel
-def sweep(plan_, meta_, index_, heap_, fresh_):
-    """Enter every key that may still be seen into the empty index `fresh`; free all else."""
+def sweep(plan_, meta_, index_, heap_, fresh_, watermark):
+    """Enter every key that an event after `watermark` may see into the empty index; free all else."""
     plan, meta, index, heap, fresh = (
         pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_), pointer(fresh_)
     )  # fmt: skip
     words = index_.size
     meta[HEAP_WORDS] = heap_.size
     meta[INDEX_WORDS] = fresh_.size
-    watermark = meta[WATERMARK]
     for at in range(0, words, 2):
         key = index[at]
         if key == 0:
@@ -561,7 +582,7 @@ def sweep(plan_, meta_, index_, heap_, fresh_):
             if heap[record + R_SEEN] <= watermark - plan[p + GONE]:
                 release_bags(plan, p, meta, heap, record)
                 release_history(plan, p, table, meta, heap, record)
-                drop_record(table, meta, heap, record)
+                drop_record(plan, p, table, meta, heap, record)
                 continue
             _trim(plan, p, table, meta, heap, record, watermark)
         put(meta, fresh, key, record)
@@ -600,3 +621,158 @@ def rehash(meta_, index_, fresh_):
     for at in range(0, words, 2):
         if index[at] != 0:
             put(meta, fresh, index[at], index[at + 1])
+
+
+@kernel
+def move_in(old_plan_, old_labels, moves_, meta_, index_, heap_, fresh_):
+    """Give records to the tables of another plan: moves[old table] is the new one, -1: free it.
+
+    The registry, made for `old_labels` tables, is freed; `register_all` makes the new plan's.
+    """
+    plan, moves, meta = pointer(old_plan_), pointer(moves_), pointer(meta_)
+    index, heap, fresh = pointer(index_), pointer(heap_), pointer(fresh_)
+    meta[INDEX_WORDS] = fresh_.size
+    for at in range(0, index_.size, 2):
+        if index[at] == 0:
+            continue
+        record = index[at + 1]
+        table = heap[record + R_TABLE]
+        if table == REGISTRY_TABLE:
+            give(meta, heap, record, G_KEYS + old_labels)
+            meta[KEYS] -= 1
+        elif moves[table] >= 0:
+            heap[record + R_TABLE] = moves[table]
+            put(meta, fresh, index[at], record)
+        else:
+            # The counters of the old tables are gone already: only chunks are given back.
+            p = plan[plan[BLOCKS] + table]
+            release_bags(plan, p, meta, heap, record)
+            if heap[record + R_CAPACITY] != 0:
+                give(meta, heap, heap[record + R_RING], heap[record + R_CAPACITY] * plan[p + STRIDE])
+            give(meta, heap, record, plan[p + RECORD_WORDS])
+            meta[KEYS] -= 1
+
+
+@kernel
+def extract(plan_, meta_, index_, heap_, table, only, about_, entries_, lasting_):
+    """Copy a table's records (or that of the salted key `only`, unless 0); return how many.
+
+    about: rows (key, latest event, start, entries); entries: the histories one after the other;
+    lasting: what is remembered without a window.
+    """
+    plan, meta, index, heap = pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_)
+    about, entries, lasting = pointer(about_), pointer(entries_), pointer(lasting_)
+    meta[INDEX_WORDS] = index_.size
+    p = plan[plan[BLOCKS] + table]
+    stride = plan[p + STRIDE]
+    number = 0
+    written = 0
+    kept = 0
+    for at in range(0, index_.size, 2):
+        if index[at] == 0 or (only != 0 and index[at] != only):
+            continue
+        record = index[at + 1]
+        if heap[record + R_TABLE] != table:
+            continue
+        about[4 * number] = index[at]
+        about[4 * number + 1] = heap[record + R_SEEN]
+        about[4 * number + 2] = heap[record + R_ERA]
+        about[4 * number + 3] = heap[record + R_NEXT] - heap[record + R_FIRST]
+        number += 1
+        for seq in range(heap[record + R_FIRST], heap[record + R_NEXT]):
+            there = address(plan, p, heap, record, seq)
+            for word in range(stride):
+                entries[written] = heap[there + word]
+                written += 1
+        for row in range(plan[p + LASTING_COUNT]):
+            offset = plan[plan[p + LASTING] + 2 * row]
+            for word in range(plan[plan[p + LASTING] + 2 * row + 1]):
+                lasting[kept] = heap[record + offset + word]
+                kept += 1
+    return number
+
+
+@kernel
+def load(plan_, meta_, index_, heap_, table, about_, entries_, lasting_, has_lasting_):
+    """Make records of what `extract` gave, rewritten for this plan; return DONE or what is full.
+
+    `has_lasting[k]` tells whether the k-th thing remembered without a window was carried over.
+    """
+    plan, meta, index, heap = pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_)
+    about, entries = pointer(about_), pointer(entries_)
+    lasting, has_lasting = pointer(lasting_), pointer(has_lasting_)
+    meta[HEAP_WORDS] = heap_.size
+    meta[INDEX_WORDS] = index_.size
+    p = plan[plan[BLOCKS] + table]
+    stride = plan[p + STRIDE]
+    # AT_ROW: record, AT_LABEL: entries of it that are in, AT_VISIT: entries before it.
+    for number in range(meta[AT_ROW], about_.shape[0]):
+        key = about[4 * number]
+        record = find(meta, index, key)
+        if record == 0:
+            meta[AT_ROW] = number
+            if 2 * (meta[KEYS] + 1) > (meta[INDEX_WORDS] >> 1):
+                return INDEX_FULL
+            need = _room(plan, p, heap, 0)
+            if meta[TOP] + need > meta[HEAP_WORDS]:
+                meta[NEED] = need
+                return HEAP_FULL
+            record = new_record(plan, p, table, meta, index, heap, key, NEVER)
+        while meta[AT_LABEL] < about[4 * number + 3]:
+            need = _room(plan, p, heap, record)
+            if meta[TOP] + need > meta[HEAP_WORDS]:
+                meta[AT_ROW] = number
+                meta[NEED] = need
+                return HEAP_FULL
+            at = (meta[AT_VISIT] + meta[AT_LABEL]) * stride
+            for word in range(stride):
+                heap[meta[ENTRY] + word] = entries[at + word]
+            _remember(plan, p, table, meta, heap, record, meta[ENTRY], True, entries[at], NEVER)
+            meta[AT_LABEL] += 1
+        meta[AT_VISIT] += meta[AT_LABEL]
+        meta[AT_LABEL] = 0
+        _restore_lasting(plan, p, heap, record, lasting, number, has_lasting)
+        heap[record + R_SEEN] = about[4 * number + 1]
+        heap[record + R_ERA] = about[4 * number + 2]
+        if plan[p + DECAY_COUNT] != 0:
+            refold(plan, p, heap, record)
+    meta[AT_ROW] = 0
+    meta[AT_VISIT] = 0
+    return DONE
+
+
+@inline_kernel
+def _restore_lasting(plan, p, heap, record, lasting, number, has_lasting):
+    at = number * plan[p + LASTING_WORDS]
+    for row in range(plan[p + LASTING_COUNT]):
+        offset = plan[plan[p + LASTING] + 2 * row]
+        for word in range(plan[plan[p + LASTING] + 2 * row + 1]):
+            if has_lasting[row] != 0:
+                heap[record + offset + word] = lasting[at]
+            at += 1
+
+
+@kernel
+def register_all(plan_, meta_, index_, heap_, keys_):
+    """Enter the events of the records of the given keys into the registry; return DONE or what is full."""
+    plan, meta, index, heap = pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_)
+    keys = pointer(keys_)
+    meta[HEAP_WORDS] = heap_.size
+    meta[INDEX_WORDS] = index_.size
+    for number in range(meta[AT_ROW], keys_.size):
+        record = find(meta, index, keys[number])
+        if record == 0 or heap[record + R_TABLE] == REGISTRY_TABLE:
+            continue
+        p = plan[plan[BLOCKS] + heap[record + R_TABLE]]
+        if plan[p + LABEL_SLOT] < 0:
+            continue
+        for seq in range(heap[record + R_FIRST], heap[record + R_NEXT]):
+            code = room_for_event(plan, meta)
+            if code != DONE:
+                meta[AT_ROW] = number
+                return code
+            at = address(plan, p, heap, record, seq)
+            event = registered(plan, meta, index, heap, heap[at + plan[p + HASH_WORD]], heap[at])
+            heap[event + G_KEYS + plan[p + LABEL_SLOT]] = keys[number]
+    meta[AT_ROW] = 0
+    return DONE

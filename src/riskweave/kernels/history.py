@@ -13,7 +13,6 @@ from riskweave.kernels.chunks import (
     KEYS,
     TABLE_WORDS,
     TABLES,
-    TOP,
     give,
     take,
 )
@@ -45,7 +44,6 @@ from riskweave.kernels.feature_layout import (
     SPAN,
     STRIDE,
     T_EVENTS,
-    T_FREE,
     T_KEYS,
     WINDOW_COUNT,
     WINDOW_WORDS,
@@ -98,14 +96,8 @@ def put(meta, index, key, record):
 @inline_kernel
 def new_record(plan, p, table, meta, index, heap, key, time):
     """Make an empty record for a key that has none."""
-    counts = TABLES + TABLE_WORDS * table
-    record = meta[counts + T_FREE]
-    if record != 0:
-        meta[counts + T_FREE] = heap[record]
-    else:
-        record = meta[TOP]
-        meta[TOP] = record + plan[p + RECORD_WORDS]
-    meta[counts + T_KEYS] += 1
+    record = take(meta, heap, plan[p + RECORD_WORDS])
+    meta[TABLES + TABLE_WORDS * table + T_KEYS] += 1
     meta[KEYS] += 1
     put(meta, index, key, record)
     heap[record + R_KEY] = key
@@ -159,12 +151,10 @@ def release_history(plan, p, table, meta, heap, record):
 
 
 @inline_kernel
-def drop_record(table, meta, heap, record):
-    """Put an emptied record aside for the table's next new key."""
-    counts = TABLES + TABLE_WORDS * table
-    heap[record] = meta[counts + T_FREE]
-    meta[counts + T_FREE] = record
-    meta[counts + T_KEYS] -= 1
+def drop_record(plan, p, table, meta, heap, record):
+    """Give back an emptied record."""
+    give(meta, heap, record, plan[p + RECORD_WORDS])
+    meta[TABLES + TABLE_WORDS * table + T_KEYS] -= 1
     meta[KEYS] -= 1
 
 
