@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from riskweave.batch import Batch, LabelArrivals, Layout, empty_batch
+from riskweave.batch import LabelArrivals, Layout, empty_batch
 from riskweave.errors import PolicyError, Span
 from riskweave.expressions.types import Col, FeatureCall, Op, Type
 from riskweave.features.compile import FeaturesCompiler, signature
@@ -119,7 +119,7 @@ class World:
         return compiler.finish(), columns
 
     def batch(self, events, labels=(), first=0):
-        """Return events as one batch; `labels` as the oracle has them, `first` the number of its first event."""
+        """Return events as one batch that begins with number `first`; labels as the oracle has them."""
         batch = empty_batch(self.layout, len(events))
         rows = self.layout.keys
         for i, event in enumerate(events):

@@ -1,5 +1,6 @@
 """Every aggregate equals its definition at every event, whatever order events and labels arrive in."""
 
+import itertools
 import random
 from fractions import Fraction
 
@@ -46,7 +47,8 @@ def everything():
         "quantile": NUMBER, "median": MONEY, "std": NUMBER, "sum": NUMBER, "mean": NUMBER, "min": MONEY,
         "max": MONEY, "distinct": WORD, "is_new": WORD, "entropy": WORD, "last": "code", "mode": "code",
         "rank": MONEY, "zscore": NUMBER, "ratio": NUMBER, "decayed_sum": NUMBER, "hour_habit": "hour",
-        "distance_from_last": PLACE, "speed_kmh": PLACE, "distance_from_usual": PLACE, "distinct_places": PLACE,
+        "distance_from_last": PLACE, "speed_kmh": PLACE, "distance_from_usual": PLACE,
+        "distinct_places": PLACE,
     }  # fmt: skip
     asked = []
     paths = [("customer", "customer"), ("payer", "payer"), ("payer", "payee"), ("payee", "payee")]
@@ -61,7 +63,11 @@ def everything():
             if name in ("decayed_count", "decayed_sum"):
                 shape["half_life"] = shape.pop("window")
                 shape.pop("before", None)
-            if name in ("first_seen", "time_since", "last", "hour_habit") and turn % 2 and "labels" not in shape:
+            if (
+                name in ("first_seen", "time_since", "last", "hour_habit")
+                and turn % 2
+                and "labels" not in shape
+            ):
                 shape.pop("window")
             if name == "rate":
                 shape["condition"] = (*shape.get("where", ()), "big")
@@ -103,7 +109,7 @@ def carry(world, plan, state, columns, events, labels, splits=()):
     found = np.empty((len(columns), len(events)))
     waiting = list(labels)
     bounds = [0, *sorted(splits), len(events)]
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in itertools.pairwise(bounds):
         mine = [each for each in waiting if each[0] <= end]
         waiting = waiting[len(mine) :]
         batch = world.batch(events[begin:end], mine, begin)
@@ -154,7 +160,8 @@ def streams(draw, size=40):
     named = draw(
         st.lists(
             st.tuples(
-                st.integers(0, len(events)), st.integers(0, len(events) - 1), st.sampled_from(["fraud", "abuse"]),
+                st.integers(0, len(events)), st.integers(0, len(events) - 1),
+                st.sampled_from(["fraud", "abuse"]),
                 st.sampled_from([1, 1, 0, None]),
             ),
             max_size=25,
@@ -187,13 +194,20 @@ def long_stream(seed, size, keys=3, late=0.2, labels=0):
         who = [choose.randrange(1, keys + 1) for _ in range(3)]
         events.append(
             make_event(
-                time, watermark, *who, choose.choice([None, *range(-9, 30)]), choose.choice([None, choose.random() * 100]),
+                time, watermark, *who, choose.choice([None, *range(-9, 30)]),
+                choose.choice([None, choose.random() * 100]),
                 choose.choice([None, 0, 1, 2, 3]), choose.choice([None, *range(1, 40)]),
-                choose.choice([None, (choose.random() * 50, choose.random() * 50)]), choose.randrange(16), choose.randrange(24),
+                choose.choice([None, (choose.random() * 50, choose.random() * 50)]),
+                choose.randrange(16), choose.randrange(24),
             )
         )  # fmt: skip
     named = [
-        (choose.randrange(size + 1), choose.randrange(size), choose.choice(["fraud", "abuse"]), choose.choice([1, 1, 0]))
+        (
+            choose.randrange(size + 1),
+            choose.randrange(size),
+            choose.choice(["fraud", "abuse"]),
+            choose.choice([1, 1, 0]),
+        )
         for _ in range(labels)
     ]
     return events, sorted(named, key=lambda each: each[0])

@@ -1,4 +1,4 @@
-"""Parity: however events are cut into batches, saved, restored, swept or moved, answers are the same bytes."""
+"""Parity: however events are batched, saved, restored, swept or moved, answers are the same bytes."""
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ def test_sweeping_after_every_event_changes_nothing(stream):
 
 def test_idle_keys_are_dropped_and_their_memory_used_again():
     world = World()
-    plan, columns = world.plan(BASIC)
+    plan, _columns = world.plan(BASIC)
     state = FeaturesState.create(plan, keys=64)
     from tests.features.test_equal_their_definition import make_event
 
@@ -131,7 +131,10 @@ CHANGED = [
     Asked("decayed_sum", "customer", "customer", NUMBER, half_life=9 * S),
 ]
 FORMER = [*CHANGED, Asked("max", "customer", "customer", NUMBER, window=30 * S, where=("flag",))]
-PAYEE = [Asked("count", "payee", "payee", window=30 * S), Asked("distinct", "payee", "payee", WORD, window=30 * S)]
+PAYEE = [
+    Asked("count", "payee", "payee", window=30 * S),
+    Asked("distinct", "payee", "payee", WORD, window=30 * S),
+]
 
 
 @pytest.mark.parametrize("cut", [40, 150])
@@ -158,7 +161,9 @@ def test_new_features_begin_with_their_history(start):
     cut = 150
     events, labels = long_stream(12, 220, keys=3, late=0.0)
     world = World()
-    old_plan, old_columns = world.plan([*PAYEE, Asked("count", "customer", "customer", window=10 * S)], 60 * S)
+    old_plan, old_columns = world.plan(
+        [*PAYEE, Asked("count", "customer", "customer", window=10 * S)], 60 * S
+    )
     asked = [*PAYEE, *CHANGED]
     new_plan, columns = world.plan(asked, 60 * S)
     state = FeaturesState.create(old_plan)

@@ -178,9 +178,9 @@ def without_window(known, i, key, asked):
     for j in known.remembered[table].get(key, []) if life is not None else []:
         there = known.events[j]["time"]
         value = 1.0 if asked.aggregate == "decayed_count" else known.events[j][asked.value]
-        if life.start <= there <= end and value is not None:
-            if known.holds(table, j, asked.where, asked.labels):
-                total += float(value) * 0.5 ** ((end - there) / asked.half_life)
+        counts = life.start <= there <= end and known.holds(table, j, asked.where, asked.labels)
+        if counts and value is not None:
+            total += float(value) * 0.5 ** ((end - there) / asked.half_life)
     return total
 
 
@@ -229,7 +229,9 @@ def _quantile(known, i, asked, entries):
     low = math.floor(place)
     if place == low:
         return float(values[low])
-    return float(Fraction(values[low]) + (Fraction(values[low + 1]) - Fraction(values[low])) * Fraction(place - low))
+    return float(
+        Fraction(values[low]) + (Fraction(values[low + 1]) - Fraction(values[low])) * Fraction(place - low)
+    )
 
 
 _median = _quantile

@@ -251,7 +251,9 @@ class FeaturesCompiler:
             elif kind == "share":
                 asked.share = self._number(expr, read, 0.0, 1.0, "the share of a quantile")
             elif kind == "cell_km":
-                asked.cell_km = self._number(expr, read, CELL_KM_MIN, CELL_KM_MAX, "the width of a cell in km")
+                asked.cell_km = self._number(
+                    expr, read, CELL_KM_MIN, CELL_KM_MAX, "the width of a cell in km"
+                )
             elif kind == "condition":
                 own_conditions, own_labels = list(conditions), list(labels)
                 self._split(expr, read, own_conditions, own_labels)
@@ -286,13 +288,13 @@ class FeaturesCompiler:
             raise PolicyError(f"`{name}` needs a location, not a {node.type.value}", expr.span)
         if kind == "value" and node.type is Type.LOCATION:
             raise PolicyError(
-                f"`{name}` cannot tell locations apart", expr.span, "use distinct_places(place, window, cell_km)"
+                f"`{name}` cannot tell locations apart",
+                expr.span,
+                "use distinct_places(place, window, cell_km)",
             )
         return node
 
-    def _split(
-        self, expr: Expr, read: ArgumentReader, conditions: list[Typed], labels: list[int]
-    ) -> None:
+    def _split(self, expr: Expr, read: ArgumentReader, conditions: list[Typed], labels: list[int]) -> None:
         """Part a condition into what is known at once and the labels it needs."""
         for node in read.conjuncts(expr):
             if node.type is Type.LABEL and isinstance(node, Col):
@@ -309,14 +311,18 @@ class FeaturesCompiler:
             return _Filter(labels=wanted)
         unique = sorted(set(conditions), key=signature)
         node = unique[0] if len(unique) == 1 else read.all_of(unique)
-        return _Filter(" and ".join(signature(each) for each in unique), self._compiler.column(node).index, wanted)
+        return _Filter(
+            " and ".join(signature(each) for each in unique), self._compiler.column(node).index, wanted
+        )
 
     def _duration(self, expr: Expr, read: ArgumentReader, low_ms: int) -> int:
         text = read.literal(expr)
         length = duration_ms(text) if isinstance(text, str) else None
         if length is None:
             raise PolicyError(
-                "a length of time is expected here", expr.span, 'as in "30m", "24h", "90d" (units: s, m, h, d, w)'
+                "a length of time is expected here",
+                expr.span,
+                'as in "30m", "24h", "90d" (units: s, m, h, d, w)',
             )
         if not low_ms <= length <= WINDOW_MS_MAX:
             raise PolicyError(f"`{text}` is out of range", expr.span, "from 1s to 400d")
@@ -353,9 +359,7 @@ class FeaturesCompiler:
             if filters == _Filter():
                 table.counts_everything = True
                 return _Output(at.OUT_WINDOW_COUNT, -1, window)
-            return _Output(
-                at.OUT_COUNT, -1, window, self._accumulator(table, at.ACC_COUNT, window, filters)
-            )
+            return _Output(at.OUT_COUNT, -1, window, self._accumulator(table, at.ACC_COUNT, window, filters))
         if name == "rate":
             assert asked.condition is not None
             hits = self._accumulator(table, at.ACC_COUNT, window, asked.condition)
@@ -374,15 +378,13 @@ class FeaturesCompiler:
             accumulator = self._accumulator(table, at.ACC_HOURS, window, filters, value)
             return _Output(at.OUT_HABIT, -1, window, accumulator, parameter=hour.index)
         if name in ("decayed_count", "decayed_sum"):
-            value = None if asked.value is None else self._value(table, self._compiler.column(asked.value))
+            faded = None if asked.value is None else self._value(table, self._column(asked.value))
             table.decay_span_ms = max(table.decay_span_ms, asked.half_life_ms)
             accumulator = self._accumulator(
-                table, at.ACC_DECAYED, window, filters, value, float(asked.half_life_ms)
+                table, at.ACC_DECAYED, window, filters, faded, float(asked.half_life_ms)
             )
-            scale = 1.0 if value is None else value.scale
-            return _Output(
-                at.OUT_DECAYED, -1, window, accumulator, parameter=asked.delay_ms, scale=scale
-            )
+            scale = 1.0 if faded is None else faded.scale
+            return _Output(at.OUT_DECAYED, -1, window, accumulator, parameter=asked.delay_ms, scale=scale)
         assert asked.value is not None
         column = self._column(asked.value)
         if asked.value.type is Type.LOCATION:
@@ -439,7 +441,9 @@ class FeaturesCompiler:
             value = self._keep(table, _Value(at.VALUE_CELL, column.index, asked.cell_km, text))
             accumulator = self._accumulator(table, at.ACC_BAG, window, asked.filter, value)
             return _Output(at.OUT_DISTINCT, -1, window, accumulator)
-        lat = self._keep(table, _Value(at.VALUE_NUMBER, column.index, 0.0, f"place {signature(column)} 1 lat"))
+        lat = self._keep(
+            table, _Value(at.VALUE_NUMBER, column.index, 0.0, f"place {signature(column)} 1 lat")
+        )
         self._keep(table, _Value(at.VALUE_NUMBER, column.index + 1, 0.0, f"place {signature(column)} 2 lon"))
         kind = at.ACC_DIRECTION if name == "distance_from_usual" else at.ACC_LAST
         operation = {
@@ -629,13 +633,14 @@ class _Writer:
                 keep_all = True
         words += keep
         label_rows = len(words)
-        for row in label_bits:
-            words += row
+        for label_row in label_bits:
+            words += label_row
 
         windows = sorted(table.windows, key=lambda each: (self._length(each), each.delay_ms, each.before))
         span = max(
             (
-                (self._length(each) if self._length(each) < at.ENDLESS else table.decay_span_ms) + each.delay_ms
+                (self._length(each) if self._length(each) < at.ENDLESS else table.decay_span_ms)
+                + each.delay_ms
                 for each in windows
             ),
             default=0,
@@ -669,7 +674,9 @@ class _Writer:
                 described.append(f"window {self._length(window)} {window.delay_ms} {window.before}")
         record_words = int(class_words(class_of(record_words)))
         window_at = {window: window_rows + at.WINDOW_WORDS * number for number, window in enumerate(windows)}
-        value_at = {value.signature: value_rows + at.VALUE_WORDS * number for number, value in enumerate(values)}
+        value_at = {
+            value.signature: value_rows + at.VALUE_WORDS * number for number, value in enumerate(values)
+        }
 
         visits = []
         for key_row, outputs in table.visits.items():

@@ -158,8 +158,8 @@ def step(
         state.activate(plan, only)
     while True:
         code = kernels.step(
-            plan.words, state.meta, state.index, state.heap, batch.values,
-            batch.keys.view(np.int64), batch.time_ms, batch.watermark_ms, batch.event_hash.view(np.int64), labels,
+            plan.words, state.meta, state.index, state.heap, batch.values, batch.keys.view(np.int64),
+            batch.time_ms, batch.watermark_ms, batch.event_hash.view(np.int64), labels,
         )  # fmt: skip
         if code == kernels.DONE:
             break

@@ -184,7 +184,7 @@ def _of_values(plan, p, out, meta, heap, record, bounds, values, keys, wide, i):
         count = collect(plan, p, acc, heap, record, heap[bounds], heap[bounds + 1], start)
     if operation == OUT_DISTINCT:
         return float(heap[at + 3]) if built else float(count_distinct(heap, start, count))
-    if operation == OUT_NEW or operation == OUT_RANK:
+    if operation in (OUT_NEW, OUT_RANK):
         now = current_word(plan, plan[out + 5], values, keys, wide, i)
         if now == NULL:
             return NAN
@@ -196,7 +196,7 @@ def _of_values(plan, p, out, meta, heap, record, bounds, values, keys, wide, i):
         return NAN
     if operation == OUT_QUANTILE:
         place = float_of(plan[out + 6]) * (count - 1)
-        below = int(math.floor(place))
+        below = math.floor(place)
         low = unpack(heap[start + below])
         if place > below:
             low += (unpack(heap[start + below + 1]) - low) * (place - below)

@@ -142,8 +142,8 @@ def step(plan_, meta_, index_, heap_, values_, keys_, time_ms_, watermark_ms_, e
         p = plan[plan[BLOCKS] + table]
         if meta[TABLES + TABLE_WORDS * table + T_ACTIVE] != 0:
             code = _table(
-                plan, p, table, meta, index, heap, values, keys, wide, size, time_ms, watermark_ms, event_hash,
-                labels, label_count,
+                plan, p, table, meta, index, heap, values, keys, wide, size, time_ms, watermark_ms,
+                event_hash, labels, label_count,
             )  # fmt: skip
             if code != DONE:
                 meta[AT_TABLE] = table
@@ -253,10 +253,10 @@ def _build_entry(plan, p, heap, entry, values, keys, wide, i, time, event_hash):
         at += VALUE_WORDS
     if plan[p + KEEP_ALL] != 0:
         return True
+    wanted = 0
     for word in range(masks):
-        if heap[entry + 1 + word] & plan[plan[p + KEEP_MASKS] + word] != 0:
-            return True
-    return False
+        wanted |= heap[entry + 1 + word] & plan[plan[p + KEEP_MASKS] + word]
+    return wanted != 0
 
 
 @inline_kernel
@@ -365,9 +365,7 @@ def _remember(plan, p, table, meta, heap, record, entry, keep, time, watermark):
         make_room(plan, p, table, meta, heap, record, watermark)
         insert_late(plan, p, table, meta, heap, record, entry)
         own_seq = first_after(plan, p, heap, record, time) - 1
-    look_back(
-        plan, p, meta, heap, record, meta[TEMPORARY], time, watermark - 2 * plan[p + SPAN], own_seq
-    )
+    look_back(plan, p, meta, heap, record, meta[TEMPORARY], time, watermark - 2 * plan[p + SPAN], own_seq)
     return meta[TEMPORARY]
 
 
@@ -548,10 +546,10 @@ def _mark(plan, p, meta, heap, record, seq, at, label, value):
         return
     window = plan[p + WINDOWS]
     for _ in range(plan[p + WINDOW_COUNT]):
+        first = heap[record + plan[window + 5]]
+        end = heap[record + plan[window + 5] + 1]
         for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
-            settle(
-                plan, p, acc, heap, record, heap[record + plan[window + 5]], heap[record + plan[window + 5] + 1]
-            )
+            settle(plan, p, acc, heap, record, first, end)
         window += WINDOW_WORDS
     if plan[p + DECAY_COUNT] != 0:
         refold(plan, p, heap, record)
@@ -607,9 +605,9 @@ def _trim(plan, p, table, meta, heap, record, watermark):
     capacity = heap[record + R_CAPACITY]
     while capacity > 16 and 4 * kept < capacity:
         capacity >>= 1
-    if capacity < heap[record + R_CAPACITY]:
-        if meta[TOP] + 4 * capacity * plan[p + STRIDE] <= meta[HEAP_WORDS]:
-            resize_ring(plan, p, meta, heap, record, capacity)
+    has_room = meta[TOP] + 4 * capacity * plan[p + STRIDE] <= meta[HEAP_WORDS]
+    if capacity < heap[record + R_CAPACITY] and has_room:
+        resize_ring(plan, p, meta, heap, record, capacity)
 
 
 @kernel

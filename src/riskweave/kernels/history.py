@@ -6,6 +6,7 @@ from riskweave.kernels.aggregates import (
     clear,
     drop_bag,
     fold,
+    matches,
     settle,
 )
 from riskweave.kernels.chunks import (
@@ -250,12 +251,10 @@ def _fold_into_base(plan, p, heap, record, seq, at):
     for _ in range(plan[p + WINDOW_COUNT]):
         if plan[window] >= ENDLESS:
             for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
-                need = plan[acc + 2]
-                if need == 0 or heap[at + plan[acc + 1]] & need == need:
-                    if plan[acc + 3] == 0 or heap[at + plan[acc + 3]] != -(2**63):
-                        fold(plan, acc, heap, at, record + plan[acc + 4])
-                        if seq >= heap[record + plan[window + 5] + 1]:
-                            fold(plan, acc, heap, at, record + plan[acc + 4] + 2)
+                if matches(plan, acc, heap, at):
+                    fold(plan, acc, heap, at, record + plan[acc + 4])
+                    if seq >= heap[record + plan[window + 5] + 1]:
+                        fold(plan, acc, heap, at, record + plan[acc + 4] + 2)
         window += WINDOW_WORDS
 
 
@@ -396,10 +395,10 @@ def insert_late(plan, p, table, meta, heap, record, entry):
             for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
                 kind = plan[acc]
                 own = record + plan[acc + 4]
-                if kind == ACC_MIN or kind == ACC_MAX:
+                if kind in (ACC_MIN, ACC_MAX):
                     if heap[own + 1] >= seq:
                         heap[own + 1] += 1
-                elif (kind == ACC_LAST or kind == ACC_FIRST) and heap[own] >= seq:
+                elif (kind in (ACC_LAST, ACC_FIRST)) and heap[own] >= seq:
                     heap[own] += 1
                 if (
                     inside
@@ -471,5 +470,3 @@ def look_back(plan, p, meta, heap, record, temporary, time, horizon, own_seq):
     for acc in range(plan[p + LOOSE_FIRST], plan[p + LOOSE_END], ACC_WORDS):
         heap[temporary + plan[acc + 4]] = heap[record + plan[acc + 4]]
         heap[temporary + plan[acc + 4] + 1] = heap[record + plan[acc + 4] + 1]
-
-
