@@ -291,5 +291,5 @@ def clear(plan, acc, heap, record, temporary):
         return
     for i in range(size):
         heap[own + i] = 0
-    if temporary and kind == ACC_BAG:
+    if temporary != 0 and kind == ACC_BAG:
         heap[own + 1] = -1

@@ -9,6 +9,16 @@ the heap; entry number `seq` lies at `seq & (capacity - 1)`. An entry is its tim
 mask bits, the event's hash (where labels need it), then a word per kept value.
 """
 
+import numpy as np
+
+# Written out as typed constants: for every plain number a kernel is called with, numba compiles it anew.
+ENTERS = np.int64(1)
+LEAVES = np.int64(-1)
+NO_ENTRY = np.int64(-1)
+ZERO = np.int64(0)
+STAYS = np.int64(0)  # a record of the state
+PASSES = np.int64(1)  # a record for looking back
+
 # Plan header.
 TABLE_COUNT = 0
 BLOCKS = 1  # offset of the list of table blocks

@@ -50,7 +50,9 @@ from riskweave.kernels.feature_layout import (
     LOOSE_FIRST,
     MASK_WORDS,
     NEVER,
+    NO_ENTRY,
     OUTPUT_WORDS,
+    PASSES,
     R_CAPACITY,
     R_CURSOR,
     R_ERA,
@@ -80,6 +82,7 @@ from riskweave.kernels.feature_layout import (
     WINDOW_COUNT,
     WINDOW_WORDS,
     WINDOWS,
+    ZERO,
 )
 from riskweave.kernels.history import (
     advance,
@@ -353,7 +356,7 @@ def _remember(plan, p, table, meta, heap, record, entry, keep, time, watermark):
     if time >= heap[record + R_CURSOR]:
         if keep:
             if heap[record + R_NEXT] - heap[record + R_FIRST] == heap[record + R_CAPACITY]:
-                advance(plan, p, meta, heap, record, time, 0)
+                advance(plan, p, meta, heap, record, time, ZERO)
                 heap[record + R_CURSOR] = time
                 make_room(plan, p, table, meta, heap, record, watermark)
             append(plan, p, table, meta, heap, record, entry)
@@ -384,14 +387,14 @@ def _note_first(plan, p, heap, record, entry, time):
 
 
 @inline_kernel
-def _nobody(plan, p, meta, heap, entry, keep, time):
-    """Return a record that shows a key nothing is known of, but for the current entry if kept."""
+def _nobody(plan, p, meta, heap, entry, entries, time):
+    """Return a record that shows a key of which nothing is known, or only the current entry."""
     record = meta[TEMPORARY] + 2 * plan[p + RECORD_WORDS]
-    empty_record(plan, p, heap, record, time, 0, True)
+    empty_record(plan, p, heap, record, time, PASSES)
     heap[record + R_RING] = entry
     heap[record + R_CAPACITY] = 1
     heap[record + R_FIRST] = 0
-    heap[record + R_NEXT] = 1 if keep else 0
+    heap[record + R_NEXT] = entries
     return record
 
 
@@ -404,11 +407,11 @@ def _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon):
     """
     temporary = meta[TEMPORARY]
     if record == 0:
-        nobody = _nobody(plan, p, meta, heap, entry, keep, time)
+        nobody = _nobody(plan, p, meta, heap, entry, 1 if keep else 0, time)
         look_back(plan, p, meta, heap, nobody, temporary, time, horizon, 0 if keep else -1)
         return -1
     if not keep:
-        look_back(plan, p, meta, heap, record, temporary, time, horizon, -1)
+        look_back(plan, p, meta, heap, record, temporary, time, horizon, NO_ENTRY)
         return -1
     if heap[record + R_CAPACITY] == 0:
         make_room(plan, p, table, meta, heap, record, horizon)
@@ -424,8 +427,8 @@ def _ask(plan, p, meta, heap, record, entry, own_kept, time, horizon, too_late):
     """Show what another role's key, or a key that is not remembered, has to say."""
     temporary = meta[TEMPORARY]
     if record == 0:
-        nobody = _nobody(plan, p, meta, heap, entry, False, time)
-        look_back(plan, p, meta, heap, nobody, temporary, time, horizon, -1)
+        nobody = _nobody(plan, p, meta, heap, entry, ZERO, time)
+        look_back(plan, p, meta, heap, nobody, temporary, time, horizon, NO_ENTRY)
         return temporary
     if not too_late and time >= heap[record + R_CURSOR]:
         advance(plan, p, meta, heap, record, time, 1 if own_kept else 0)

@@ -28,9 +28,12 @@ from riskweave.kernels.feature_layout import (
     ACC_WORDS,
     DECAY_COUNT,
     ENDLESS,
+    ENTERS,
+    LEAVES,
     LOOSE_END,
     LOOSE_FIRST,
     NEVER,
+    PASSES,
     R_CAPACITY,
     R_CURSOR,
     R_ERA,
@@ -43,12 +46,14 @@ from riskweave.kernels.feature_layout import (
     R_WORDS,
     RECORD_WORDS,
     SPAN,
+    STAYS,
     STRIDE,
     T_EVENTS,
     T_KEYS,
     WINDOW_COUNT,
     WINDOW_WORDS,
     WINDOWS,
+    ZERO,
 )
 
 _SPREAD = -7046029254386353131  # an odd number near 2**64 / golden ratio
@@ -107,20 +112,20 @@ def new_record(plan, p, table, meta, index, heap, key, time):
     heap[record + R_CAPACITY] = 0
     heap[record + R_FIRST] = 0
     heap[record + R_NEXT] = 0
-    empty_record(plan, p, heap, record, time, 0, False)
+    empty_record(plan, p, heap, record, time, STAYS)
     return record
 
 
 @inline_kernel
-def empty_record(plan, p, heap, record, time, seq, temporary):
-    """Set a record to: never seen, every window empty at `seq`."""
+def empty_record(plan, p, heap, record, time, temporary):
+    """Set a record to: never seen, every window empty."""
     heap[record + R_SEEN] = NEVER
     heap[record + R_CURSOR] = time
     heap[record + R_ERA] = time
     window = plan[p + WINDOWS]
     for _ in range(plan[p + WINDOW_COUNT]):
-        heap[record + plan[window + 5]] = seq
-        heap[record + plan[window + 5] + 1] = seq
+        heap[record + plan[window + 5]] = 0
+        heap[record + plan[window + 5] + 1] = 0
         for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
             clear(plan, acc, heap, record, temporary)
         window += WINDOW_WORDS
@@ -164,7 +169,7 @@ def renew(plan, p, table, meta, heap, record, time):
     """Make a record as good as new: nothing in it can be seen any more."""
     release_bags(plan, p, meta, heap, record)
     release_history(plan, p, table, meta, heap, record)
-    empty_record(plan, p, heap, record, time, 0, False)
+    empty_record(plan, p, heap, record, time, STAYS)
 
 
 @inline_kernel
@@ -190,7 +195,7 @@ def advance(plan, p, meta, heap, record, time, last_excluded):
         dirty = False
         while first < end and heap[ring + (first & mask) * stride] <= edge:
             for acc in range(acc_first, acc_end, ACC_WORDS):
-                if apply(plan, p, acc, meta, heap, record, first, -1, first + 1, end):
+                if apply(plan, p, acc, meta, heap, record, first, LEAVES, first + 1, end):
                     dirty = True
             first += 1
         target = following
@@ -205,7 +210,7 @@ def advance(plan, p, meta, heap, record, time, last_excluded):
                 first = end
                 continue
             for acc in range(acc_first, acc_end, ACC_WORDS):
-                if apply(plan, p, acc, meta, heap, record, end - 1, 1, first, end):
+                if apply(plan, p, acc, meta, heap, record, end - 1, ENTERS, first, end):
                     dirty = True
         heap[bounds] = first
         heap[bounds + 1] = end
@@ -272,7 +277,7 @@ def refold(plan, p, heap, record):
                     heap[own + 3] = heap[own + 1]
                     for seq in range(heap[record + R_FIRST], end):
                         # The window's bounds play no part in a decayed total.
-                        apply(plan, p, acc, heap, heap, record, seq, 1, 0, 0)
+                        apply(plan, p, acc, heap, heap, record, seq, ENTERS, ZERO, ZERO)
         window += WINDOW_WORDS
 
 
@@ -283,10 +288,10 @@ def start_anew(plan, p, heap, record):
     for _ in range(plan[p + WINDOW_COUNT]):
         if plan[window] >= ENDLESS:
             for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
-                clear(plan, acc, heap, record, False)
+                clear(plan, acc, heap, record, STAYS)
         window += WINDOW_WORDS
     for acc in range(plan[p + LOOSE_FIRST], plan[p + LOOSE_END], ACC_WORDS):
-        clear(plan, acc, heap, record, False)
+        clear(plan, acc, heap, record, STAYS)
 
 
 @inline_kernel
@@ -403,7 +408,7 @@ def insert_late(plan, p, table, meta, heap, record, entry):
                 if (
                     inside
                     and kind != ACC_DECAYED
-                    and apply(plan, p, acc, meta, heap, record, seq, 1, heap[bounds], heap[bounds + 1])
+                    and apply(plan, p, acc, meta, heap, record, seq, ENTERS, heap[bounds], heap[bounds + 1])
                 ):
                     dirty = True
             if dirty:
@@ -439,7 +444,7 @@ def look_back(plan, p, meta, heap, record, temporary, time, horizon, own_seq):
         heap[temporary + word] = heap[record + word]
     seen = heap[record + R_SEEN]
     era = heap[record + R_ERA]
-    empty_record(plan, p, heap, temporary, time, 0, True)
+    empty_record(plan, p, heap, temporary, time, PASSES)
     heap[temporary + R_SEEN] = seen
     heap[temporary + R_ERA] = era
     window = plan[p + WINDOWS]
@@ -465,7 +470,7 @@ def look_back(plan, p, meta, heap, record, temporary, time, horizon, own_seq):
                 heap[temporary + plan[acc + 4] + 2] = heap[record + plan[acc + 4]]
                 heap[temporary + plan[acc + 4] + 3] = heap[record + plan[acc + 4] + 1]
             for seq in range(first, end):
-                apply(plan, p, acc, meta, heap, temporary, seq, 1, first, end)
+                apply(plan, p, acc, meta, heap, temporary, seq, ENTERS, first, end)
         window += WINDOW_WORDS
     for acc in range(plan[p + LOOSE_FIRST], plan[p + LOOSE_END], ACC_WORDS):
         heap[temporary + plan[acc + 4]] = heap[record + plan[acc + 4]]
