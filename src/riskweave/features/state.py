@@ -145,7 +145,12 @@ class FeaturesState:
 def step(
     plan: FeaturesPlan, state: FeaturesState, batch: Batch, only: NDArray[np.bool_] | None = None
 ) -> None:
-    """Fill the feature columns of a batch and remember its events; `only` chooses tables."""
+    """Fill the feature columns of a batch and remember its events; `only` chooses tables.
+
+    The arrays of the batch must be contiguous: kernels read them as they lie in memory.
+    """
+    if not (batch.values.flags.c_contiguous and batch.keys.flags.c_contiguous):
+        raise ValueError("a batch's values and keys must be C-contiguous")
     labels = _NO_LABELS
     if batch.labels is not None and plan.label_tables:
         arrivals = batch.labels

@@ -143,66 +143,44 @@ def step(plan_, meta_, index_, heap_, values_, keys_, time_ms_, watermark_ms_, e
         meta[AT_ROW] = 0
     for table in range(meta[AT_TABLE], plan[TABLE_COUNT]):
         p = plan[plan[BLOCKS] + table]
-        if meta[TABLES + TABLE_WORDS * table + T_ACTIVE] != 0:
-            code = _table(
-                plan, p, table, meta, index, heap, values, keys, wide, size, time_ms, watermark_ms,
-                event_hash, labels, label_count,
-            )  # fmt: skip
+        label = meta[AT_LABEL]
+        visit_from = meta[AT_VISIT]
+        visits = plan[p + VISITS]
+        visit_count = plan[p + VISIT_COUNT]
+        has_labels = plan[p + LABEL_SLOT] >= 0
+        end = size + 1 if meta[TABLES + TABLE_WORDS * table + T_ACTIVE] != 0 else 0
+        for i in range(meta[AT_ROW], end):
+            code = DONE
+            while has_labels and label < label_count and (labels[4 * label] <= i or i == size):
+                watermark = watermark_ms[i - 1] if i > 0 else meta[WATERMARK]
+                code = _learn(plan, p, table, meta, index, heap, labels, label, watermark)
+                if code != DONE:
+                    break
+                label += 1
+            number = visit_from
+            if code == DONE and i < size:
+                _warm(plan, p, meta, index, heap, keys, wide, i, size, visits, visit_count)
+                while number < visit_count:
+                    code = _visit(
+                        plan, p, table, meta, index, heap, values, keys, wide, i, time_ms[i],
+                        watermark_ms[i], event_hash[i], visits + VISIT_WORDS * number, number == 0,
+                    )  # fmt: skip
+                    if code != DONE:
+                        break
+                    number += 1
             if code != DONE:
                 meta[AT_TABLE] = table
+                meta[AT_ROW] = i
+                meta[AT_LABEL] = label
+                meta[AT_VISIT] = number
                 return code
+            visit_from = 0
         meta[AT_ROW] = 0
         meta[AT_LABEL] = 0
         meta[AT_VISIT] = 0
     meta[AT_TABLE] = -1
     if size > 0:
         meta[WATERMARK] = max(meta[WATERMARK], watermark_ms[size - 1])
-    return DONE
-
-
-@inline_kernel
-def _table(
-    plan, p, table, meta, index, heap, values, keys, wide, size, time_ms, watermark_ms, event_hash,
-    labels, label_count,
-):  # fmt: skip
-    """Carry the batch past one table."""
-    row = meta[AT_ROW]
-    label = meta[AT_LABEL]
-    visit_from = meta[AT_VISIT]
-    visits = plan[p + VISITS]
-    visit_count = plan[p + VISIT_COUNT]
-    has_labels = plan[p + LABEL_SLOT] >= 0
-    for i in range(row, size):
-        if has_labels:
-            while label < label_count and labels[4 * label] <= i:
-                watermark = watermark_ms[i - 1] if i > 0 else meta[WATERMARK]
-                if not _learn(plan, p, table, meta, index, heap, labels, label, watermark):
-                    meta[AT_ROW] = i
-                    meta[AT_LABEL] = label
-                    meta[AT_VISIT] = visit_from
-                    return HEAP_FULL
-                label += 1
-        _warm(plan, p, meta, index, heap, keys, wide, i, size, visits, visit_count)
-        for number in range(visit_from, visit_count):
-            code = _visit(
-                plan, p, table, meta, index, heap, values, keys, wide, i, time_ms[i], watermark_ms[i],
-                event_hash[i], visits + VISIT_WORDS * number, number == 0,
-            )  # fmt: skip
-            if code != DONE:
-                meta[AT_ROW] = i
-                meta[AT_LABEL] = label
-                meta[AT_VISIT] = number
-                return code
-        visit_from = 0
-    if has_labels:
-        watermark = watermark_ms[size - 1] if size > 0 else meta[WATERMARK]
-        while label < label_count:
-            if not _learn(plan, p, table, meta, index, heap, labels, label, watermark):
-                meta[AT_ROW] = size
-                meta[AT_LABEL] = label
-                meta[AT_VISIT] = 0
-                return HEAP_FULL
-            label += 1
     return DONE
 
 
@@ -493,21 +471,21 @@ def registered(plan, meta, index, heap, event_hash, time):
 
 @inline_kernel
 def _learn(plan, p, table, meta, index, heap, labels, label, watermark):
-    """Let one label change the entry of the event it names; False when the heap has no room."""
+    """Let one label change the entry of the event it names; return DONE or HEAP_FULL."""
     event = find(meta, index, salted(labels[4 * label + 1], plan[REGISTRY_SALT]))
     if event == 0:
-        return True
+        return DONE
     time = heap[event + G_TIME]
     key = heap[event + G_KEYS + plan[p + LABEL_SLOT]]
     if time <= watermark - 2 * plan[p + SPAN] or key == 0:
-        return True
+        return DONE
     record = find(meta, index, key)
     if record == 0 or heap[record + R_SEEN] <= watermark - plan[p + GONE]:
-        return True
+        return DONE
     need = _room(plan, p, heap, record)
     if meta[TOP] + need > meta[HEAP_WORDS]:
         meta[NEED] = need
-        return False
+        return HEAP_FULL
     seq = first_after(plan, p, heap, record, time - 1)
     while seq < heap[record + R_NEXT]:
         at = address(plan, p, heap, record, seq)
@@ -517,7 +495,7 @@ def _learn(plan, p, table, meta, index, heap, labels, label, watermark):
             _mark(plan, p, meta, heap, record, seq, at, labels[4 * label + 2], labels[4 * label + 3])
             break
         seq += 1
-    return True
+    return DONE
 
 
 @inline_kernel
