@@ -27,6 +27,13 @@ if config.DISABLE_JIT:
         """Return the float with these 64 bits."""
         return struct.unpack("<d", struct.pack("<q", int(bits)))[0]
 
+    def pointer(array):
+        """Return the array itself, flat: without the JIT there are no pointers."""
+        return array.reshape(-1)
+
+    def warm(words, place):
+        """Do nothing: without the JIT there is no cache to warm."""
+
 else:
 
     @intrinsic
@@ -46,6 +53,35 @@ else:
 
         def codegen(context, builder, signature, arguments):
             return builder.bitcast(arguments[0], ir.DoubleType())
+
+        return signature, codegen
+
+    @intrinsic
+    def pointer(typing_context, array):
+        """Return where a contiguous array's values begin.
+
+        Kernels hand pointers to their helpers: an array is seven words and counts its references,
+        which costs more than the helpers do.
+        """
+        signature = types.CPointer(array.dtype)(array)
+
+        def codegen(context, builder, signature, arguments):
+            return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+        return signature, codegen
+
+    @intrinsic
+    def warm(typing_context, words, place):
+        """Ask the processor for the cache line of words[place], and go on."""
+        signature = types.void(words, place)
+
+        def codegen(context, builder, signature, arguments):
+            line = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), ir.IntType(8).as_pointer())
+            i32 = ir.IntType(32)
+            function_type = ir.FunctionType(ir.VoidType(), [line.type, i32, i32, i32])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [line.type], function_type)
+            builder.call(function, [line, i32(0), i32(3), i32(1)])
+            return context.get_dummy_value()
 
         return signature, codegen
 
