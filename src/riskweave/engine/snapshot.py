@@ -13,6 +13,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ class Snapshot:
     """State at one position of the stream. `meta` is plain JSON values, `arrays` are by room/name."""
 
     meta: dict[str, object]
-    arrays: dict[str, NDArray[np.generic]]
+    arrays: dict[str, NDArray[Any]]
 
     def to_bytes(self) -> bytes:
         """Return the container."""
@@ -75,7 +76,7 @@ class Snapshot:
         """Read a container from a file."""
         return cls.from_bytes(path.read_bytes())
 
-    def room(self, name: str) -> dict[str, NDArray[np.generic]]:
+    def room(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the arrays of one room."""
         start = f"{name}/"
         return {key.removeprefix(start): array for key, array in self.arrays.items() if key.startswith(start)}

@@ -112,7 +112,15 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
 
     section = document.section("features")
     scope = PolicyScope(
-        layout, events, fields, attributes, lists, constants, section, FeatureCalls(features, events)
+        layout,
+        events,
+        fields,
+        attributes,
+        lists,
+        constants,
+        section,
+        FeatureCalls(features, events),
+        compiler,
     )
     scope.outputs, scope.local = rules.outputs, lambda: rules.local
     for name, node in section.items() if section is not None else ():
