@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-
 from benchmarks.measure import median_seconds, write
 from benchmarks.peers import rules_numpy
 from benchmarks.peers.workload import RULES, generate
 from benchmarks.policies import rules_policy, transactions
+
 from riskweave import Engine, Policy
 from riskweave.engine import pipeline
 from riskweave.events.table import decode_table
@@ -35,7 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.runs,
         )
         rooms = median_seconds(
-            lambda engine=engine, blocks=blocks: [pipeline.decide(engine.plan, engine.state, b) for b in blocks],
+            lambda engine=engine, blocks=blocks: [
+                pipeline.decide(engine.plan, engine.state, b) for b in blocks
+            ],
             arguments.runs,
         )
         whole = median_seconds(

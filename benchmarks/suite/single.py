@@ -6,10 +6,10 @@ import argparse
 import time
 
 import numpy as np
-
 from benchmarks.measure import percentiles_us, write
 from benchmarks.peers.workload import generate
 from benchmarks.policies import both_policy, rules_policy, transactions
+
 from riskweave import Engine, Policy
 from riskweave.events.table import decode_table
 from riskweave.rules import plan as rules

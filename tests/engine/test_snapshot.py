@@ -14,7 +14,9 @@ from riskweave.engine.snapshot import HEAD
 
 POLICY = Policy.from_dict(
     {
-        "events": {"payment": {"id": "id", "time": "at", "fields": {"id": "string", "at": "time", "who": "string"}}},
+        "events": {
+            "payment": {"id": "id", "time": "at", "fields": {"id": "string", "at": "time", "who": "string"}}
+        },
         "entities": {"customer": "who"},
         "features": {"n": 'customer.count("1d")', "before": "customer.last(who)"},
     }
@@ -24,7 +26,13 @@ POLICY = Policy.from_dict(
 def some_state() -> Engine:
     engine = Engine(POLICY)
     for number in range(20):
-        engine.decide({"id": str(number), "at": f"2026-01-01T10:{number:02d}:00Z", "who": "ann" if number % 2 else "bob"})
+        engine.decide(
+            {
+                "id": str(number),
+                "at": f"2026-01-01T10:{number:02d}:00Z",
+                "who": "ann" if number % 2 else "bob",
+            }
+        )
     return engine
 
 

@@ -34,6 +34,9 @@ class Answers:
             for k, output in enumerate(outputs)
             if output.type not in (Type.FLOAT, Type.MONEY)
         ]
+        ids = [kind.id.field.type for kind in plan.decode.types if kind.id is not None]
+        # An id that is a number in the events is one in the output.
+        self._id_type = "int64" if ids and all(kind is Type.INT for kind in ids) else "string"
         self._numbers = {rule: number for number, rule in enumerate(rule_ids)}
         self._hits = [Hit(rule.id, rule.risk, rule.reason) for rule in plan.rules.rules]
 
@@ -114,7 +117,7 @@ class Answers:
             self.outputs,
             self.rule_ids,
             self.texts,
-            event_ids,
+            None if event_ids is None else event_ids.cast(self._id_type),
             batch.time_ms,
             batch.score,
             batch.action,
@@ -131,7 +134,7 @@ class Answers:
         return self.several([], np.zeros(0, np.int64))
 
     def several(self, answers: list[Decision], rows: NDArray[np.int64]) -> Decisions:
-        """Return first answers, given again, as columns; those of an earlier policy as far as this one has them."""
+        """Return first answers, given again, as columns; of an earlier policy's, what this one has too."""
         import pyarrow as pa
 
         hits = [[self._numbers[rule] for rule in answer.rules if rule in self._numbers] for answer in answers]
@@ -141,7 +144,7 @@ class Answers:
             self.outputs,
             self.rule_ids,
             self.texts,
-            pa.array([answer.event_id for answer in answers], pa.string()),
+            pa.array([answer.event_id for answer in answers], pa.string()).cast(self._id_type),
             np.array([answer.time_ms for answer in answers], np.int64),
             np.array([answer.score for answer in answers], np.float64),
             np.array([ACTIONS.index(answer.action) for answer in answers], np.int8),

@@ -26,7 +26,12 @@ from riskweave.policy.plan import Plan
 
 
 def changed_state(
-    old_plan: Plan, old: State, plan: Plan, history: Iterable[Any], labels: Iterable[Mapping[str, object]], block_rows: int
+    old_plan: Plan,
+    old: State,
+    plan: Plan,
+    history: Iterable[Any],
+    labels: Iterable[Mapping[str, object]],
+    block_rows: int,
 ) -> State:
     """Return the state under the new plan; `old` stays as it is until the caller lets go of it.
 
@@ -93,7 +98,11 @@ class _Blocks:
 
 
 def _replay(
-    plan: Plan, state: State, blocks: _Blocks, labels: Iterable[Mapping[str, object]], needs: NDArray[np.bool_]
+    plan: Plan,
+    state: State,
+    blocks: _Blocks,
+    labels: Iterable[Mapping[str, object]],
+    needs: NDArray[np.bool_],
 ) -> None:
     """Carry the history through the rooms that remember, into the tables that need it."""
     queue = LabelQueue()

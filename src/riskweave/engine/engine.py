@@ -19,10 +19,12 @@ from riskweave.engine.memory import Content, Remembered, content_of
 from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
 from riskweave.errors import DuplicateError, StateError
+from riskweave.events.attributes import AttributeValue
 from riskweave.events.hashing import hash_text
 from riskweave.events.labels import read_label
 from riskweave.events.record import decode_record, event_labels
 from riskweave.events.table import Decoded, Place, Rejected, decode_records, decode_table, row_place
+from riskweave.events.times import TIME_MS_MIN
 from riskweave.expressions.strings import StringPool
 from riskweave.policy.compile import compile_policy
 from riskweave.policy.plan import Plan
@@ -42,7 +44,8 @@ class Engine:
     """A policy's plan and its state.
 
     >>> engine = Engine(Policy.from_dict({
-    ...     "events": {"payment": {"time": "at", "fields": {"at": "time", "who": "string", "amount": "money"}}},
+    ...     "events": {"payment": {"time": "at", "fields": {
+    ...         "at": "time", "who": "string", "amount": "money"}}},
     ...     "entities": {"customer": "who"},
     ...     "features": {"paid_1h": 'customer.sum(amount, "1h")'},
     ...     "rules": [{"id": "much", "when": "paid_1h > 100", "risk": 0.8}],
@@ -111,7 +114,9 @@ class Engine:
                 self._queue(name, batch.time_ms, batch.event_hash, np.array([value]))
         if number >= 0:
             content = content_of(record, plan.decode.sources)
-            state.memory.keep(Remembered(number, 1, watermark_ms, watermark_ms, lambda _: content, lambda _: decision))
+            state.memory.keep(
+                Remembered(number, 1, watermark_ms, watermark_ms, lambda _: content, lambda _: decision)
+            )
         return decision
 
     def _first_answer(self, number: int, identity: str, record: Record) -> Decision:
@@ -257,6 +262,48 @@ class Engine:
         """Take labels that arrive at `due_ms` of event time; see `events.hashing` for the ids' hashes."""
         self.state.labels.add(due_ms, event_hashes, self.plan.labels[name][0], values)
 
+    # ---- what is known beside the events
+
+    def add_to_list(
+        self,
+        name: str,
+        value: str,
+        expires_ms: int | None = None,
+        by: str | None = None,
+        why: str | None = None,
+        time_ms: int | None = None,
+    ) -> int:
+        """Put a value on a list from `time_ms` on (by default now); return the number of its entry."""
+        now = self._now() if time_ms is None else time_ms
+        return self.state.lists.add(name, value, now, expires_ms, by, why)
+
+    def remove_from_list(
+        self,
+        name: str,
+        value: str,
+        by: str | None = None,
+        why: str | None = None,
+        time_ms: int | None = None,
+    ) -> int:
+        """Take a value off a list from `time_ms` on (by default now); return how many entries ended."""
+        now = self._now() if time_ms is None else time_ms
+        return self.state.lists.remove(name, value, now, by, why)
+
+    def update_attributes(
+        self,
+        entity: str,
+        key: str | int | tuple[str | int, ...],
+        values: Mapping[str, AttributeValue],
+        time_ms: int | None = None,
+    ) -> None:
+        """Say what is known of an entity from `time_ms` on (now, if it is not given)."""
+        now = self._now() if time_ms is None else time_ms
+        self.state.attributes.update(entity, key, values, now)
+
+    def _now(self) -> int:
+        """Return the greatest event time so far; before the first event, the earliest there can be."""
+        return max(self.state.watermark_ms, TIME_MS_MIN)
+
     # ---- state
 
     def snapshot(self) -> Snapshot:
@@ -265,7 +312,7 @@ class Engine:
 
     @classmethod
     def restore(cls, policy: Policy, snapshot: Snapshot) -> Engine:
-        """Return an engine that goes on where the snapshot was taken; raises StateError when it does not fit."""
+        """Return an engine that goes on where the snapshot was taken, or raise StateError."""
         engine = cls.__new__(cls)
         engine._build(policy, pool_of(snapshot))
         engine.state = restore_state(engine.plan, snapshot)

@@ -48,4 +48,6 @@ def read_label(record: Mapping[str, object], known: Sequence[str], place: str = 
             None if time is None or time == "" else int(_TIME(time)),
         )
     except EventError as error:
-        raise EventError(error.field, value if error.field == "value" else time, error.expected, place) from None
+        raise EventError(
+            error.field, value if error.field == "value" else time, error.expected, place
+        ) from None

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from riskweave.expressions.program import Program, Symbols
 from riskweave.expressions.strings import StringPool
 from riskweave.expressions.text_functions import TEXT_FUNCTIONS
-from riskweave.kernels.text_answers import NO_ANSWER, copy_answers, put_answers, unknown_codes
 from riskweave.kernels.program import run_program
+from riskweave.kernels.text_answers import NO_ANSWER, copy_answers, put_answers, unknown_codes
 
 _ANSWERS_MIN = 1024
 

@@ -15,9 +15,9 @@ import math
 import numpy as np
 from numba.core import config
 
-from riskweave.kernels.text_answers import NO_ANSWER, UNKNOWN, answer_of
 from riskweave.kernels.calendar import civil, day_of, period_of
 from riskweave.kernels.compile import inline_kernel, kernel
+from riskweave.kernels.text_answers import NO_ANSWER, UNKNOWN, answer_of
 
 OPCODES = (
     "copy", "fill", "add", "add_rc", "sub", "sub_rc", "sub_cr", "mul", "mul_rc", "div", "div_rc", "div_cr",
