@@ -13,9 +13,8 @@ warnings.simplefilter("error")
 from tests.features.test_equal_their_definition import S, check, everything, long_stream
 for seed in (1, 2):
     check(everything(), *long_stream(seed, 60, keys=seed, labels=40), forget=20 * S, splits=(10, 11, 40))
-from tests.features.test_state_is_one_thing import test_a_key_moves_to_another_process as moves
-from tests.features.test_state_is_one_thing import test_a_new_policy_goes_on_with_what_the_old_one_knew as adopts
-adopts(40)
+from tests.features import test_state_is_one_thing as state
+state.test_a_new_policy_goes_on_with_what_the_old_one_knew(40)
 """
 
 
