@@ -216,3 +216,17 @@ def long_stream(seed, size, keys=3, late=0.2, labels=0):
 @pytest.mark.parametrize("seed", range(3))
 def test_long_windows_equal_their_definition(seed):
     check(everything(), *long_stream(seed, 250, keys=1 + seed, labels=150), forget=60 * S)
+
+
+def test_a_huge_value_that_has_left_leaves_no_trace():
+    start = 1_700_000_000_000
+    weights = [1e9, 0.1, 0.1, 0.1, 1e-7, 3e-7, 2e-7, 0.5, 0.25]
+    events = [
+        make_event(start + 4 * S * i, start + 4 * S * i, 1, 1, 1, 100, weight, 0, 1, None, 1, 0)
+        for i, weight in enumerate(weights)
+    ]
+    asked = [
+        Asked(name, "customer", "customer", NUMBER, window=10 * S)
+        for name in ("sum", "mean", "std", "zscore")
+    ]
+    check(asked, events, [], 60 * S)

@@ -411,7 +411,8 @@ class FeaturesCompiler:
             "mode": (at.ACC_BAG, at.OUT_MODE),
         }
         kind, operation = kinds[name]
-        accumulator = self._accumulator(table, kind, window, filters, value)
+        exact = kind == at.ACC_SQUARES and column.type in (Type.MONEY, Type.INT)
+        accumulator = self._accumulator(table, kind, window, filters, value, float(exact))
         output = _Output(operation, -1, window, accumulator, scale=value.scale)
         if name in ("is_new", "rank", "zscore"):
             output.current = value

@@ -149,8 +149,6 @@ def step(
 
     The arrays of the batch must be contiguous: kernels read them as they lie in memory.
     """
-    if not (batch.values.flags.c_contiguous and batch.keys.flags.c_contiguous):
-        raise ValueError("a batch's values and keys must be C-contiguous")
     labels = _NO_LABELS
     if batch.labels is not None and plan.label_tables:
         arrivals = batch.labels
@@ -163,8 +161,8 @@ def step(
         state.activate(plan, only)
     while True:
         code = kernels.step(
-            plan.words, state.meta, state.index, state.heap, batch.values, batch.keys.view(np.int64),
-            batch.time_ms, batch.watermark_ms, batch.event_hash.view(np.int64), labels,
+            plan.words, state.meta, state.index, state.heap, batch.values, batch.keys,
+            batch.time_ms, batch.watermark_ms, batch.event_hash, labels,
         )  # fmt: skip
         if code == kernels.DONE:
             break

@@ -137,6 +137,7 @@ def _moments(heap, own, value, sign, squares):
         if squares:
             heap[own + 3] = 0
             heap[own + 4] = 0
+            heap[own + 5] = 0
         return
     high, low = add_one(float_of(heap[own + 1]), float_of(heap[own + 2]), value if sign > 0 else -value)
     heap[own + 1] = bits_of(high)
@@ -148,6 +149,7 @@ def _moments(heap, own, value, sign, squares):
         high, low = add(float_of(heap[own + 3]), float_of(heap[own + 4]), p, e)
         heap[own + 3] = bits_of(high)
         heap[own + 4] = bits_of(low)
+        heap[own + 5] = max(heap[own + 5], bits_of(abs(value)))
 
 
 @inline_kernel
@@ -267,7 +269,7 @@ def clear(plan, acc, heap, record, temporary):
     if kind == ACC_MOMENTS:
         size = 3
     elif kind == ACC_SQUARES:
-        size = 5
+        size = 6
     elif kind == ACC_HOURS:
         size = 12
     elif kind in (ACC_BAG, ACC_DIRECTION):

@@ -5,7 +5,7 @@ import math
 from riskweave.kernels.aggregates import address, collect, fading, matches
 from riskweave.kernels.chunks import TOP
 from riskweave.kernels.compile import inline_kernel
-from riskweave.kernels.exact_sums import sample_deviation
+from riskweave.kernels.exact_sums import add_one, sample_deviation, two_product
 from riskweave.kernels.feature_layout import (
     FORGET,
     NEVER,
@@ -111,7 +111,7 @@ def answer(plan, p, out, meta, heap, record, own, entry, values, keys, wide, i, 
             return NAN
         return unpack(heap[at]) / float_of(plan[out + 7])
     if operation == OUT_STD:
-        return _deviation(heap, at) / float_of(plan[out + 7])
+        return _deviation(plan, p, acc, heap, record, bounds) / float_of(plan[out + 7])
     if operation == OUT_RATIO:
         other = record + plan[plan[out + 4] + 4]
         below = float_of(heap[other + 1]) + float_of(heap[other + 2])
@@ -126,7 +126,7 @@ def answer(plan, p, out, meta, heap, record, own, entry, values, keys, wide, i, 
         return NAN if total == 0 else heap[at] / total
     if operation == OUT_ZSCORE:
         now = current_word(plan, plan[out + 5], values, keys, wide, i)
-        deviation = _deviation(heap, at)
+        deviation = _deviation(plan, p, acc, heap, record, bounds)
         if now == NULL or not deviation > 0.0:
             return NAN
         mean = (float_of(heap[at + 1]) + float_of(heap[at + 2])) / heap[at]
@@ -156,17 +156,49 @@ def answer(plan, p, out, meta, heap, record, own, entry, values, keys, wide, i, 
 
 
 @inline_kernel
-def _deviation(heap, at):
+def _deviation(plan, p, acc, heap, record, bounds):
     """Return the sample standard deviation of an accumulator with squares."""
-    if heap[at] < 2:
+    at = record + plan[acc + 4]
+    count = heap[at]
+    if count < 2:
         return NAN
-    return sample_deviation(
-        float(heap[at]),
+    deviation = sample_deviation(
+        float(count),
         float_of(heap[at + 1]),
         float_of(heap[at + 2]),
         float_of(heap[at + 3]),
         float_of(heap[at + 4]),
     )
+    # A pair carries 106 bits of the greatest square that ever was in it. Where little of them is
+    # left (values nearly equal, or tiny after a huge one has gone), look at the values again.
+    peak = float_of(heap[at + 5])
+    if plan[acc + 5] != 0 or deviation * deviation > peak * peak * count * 1e-19:
+        return deviation
+    return _deviation_anew(plan, p, acc, heap, record, heap[bounds], heap[bounds + 1])
+
+
+@inline_kernel
+def _deviation_anew(plan, p, acc, heap, record, first, end):
+    """Return the sample standard deviation of a window's values in two passes."""
+    at = record + plan[acc + 4]
+    count = heap[at]
+    high = 0.0
+    low = 0.0
+    for seq in range(first, end):
+        there = address(plan, p, heap, record, seq)
+        if matches(plan, acc, heap, there):
+            high, low = add_one(high, low, unpack(heap[there + plan[acc + 3]]))
+    mean = high / count
+    product, error = two_product(mean, float(count))
+    rest = ((high - product) - error + low) / count
+    squares = 0.0
+    squares_low = 0.0
+    for seq in range(first, end):
+        there = address(plan, p, heap, record, seq)
+        if matches(plan, acc, heap, there):
+            apart = (unpack(heap[there + plan[acc + 3]]) - mean) - rest
+            squares, squares_low = add_one(squares, squares_low, apart * apart)
+    return math.sqrt((squares + squares_low) / (count - 1))
 
 
 @inline_kernel

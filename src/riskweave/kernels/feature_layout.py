@@ -79,7 +79,9 @@ ENDLESS = 1 << 60
 ACC_WORDS = 6
 ACC_COUNT = 0
 ACC_MOMENTS = 1  # count, sum (pair)
-ACC_SQUARES = 2  # count, sum (pair), sum of squares (pair)
+ACC_SQUARES = (
+    2  # count, sum (pair), sum of squares (pair), greatest size since it was empty; parameter: exact
+)
 ACC_MIN = 3  # word, seq
 ACC_MAX = 4
 ACC_LAST = 5  # seq
@@ -89,7 +91,7 @@ ACC_DIRECTION = 8  # count, x, y, z
 ACC_HOURS = 9  # 24 counts, two in a word
 ACC_DECAYED = 10  # base total, base time, total, time
 ACC_EVER = 11  # first time, how many events at it
-ACC_SIZES = (1, 3, 5, 2, 2, 1, 1, 4, 4, 12, 4, 2)
+ACC_SIZES = (1, 3, 6, 2, 2, 1, 1, 4, 4, 12, 4, 2)
 
 NONE_SEQ = -1
 DIRTY_SEQ = -2

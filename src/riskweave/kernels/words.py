@@ -7,9 +7,11 @@ grid cells are words already.
 
 import struct
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import config
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from riskweave.kernels.compile import inline_kernel
@@ -27,9 +29,22 @@ if config.DISABLE_JIT:
         """Return the float with these 64 bits."""
         return struct.unpack("<d", struct.pack("<q", int(bits)))[0]
 
+    class _Flat:
+        """An array as a kernel sees it: flat, of signed words, giving plain numbers."""
+
+        def __init__(self, array):
+            flat = array.reshape(-1)
+            self.flat = flat.view(np.int64) if flat.dtype == np.uint64 else flat
+
+        def __getitem__(self, place):
+            return self.flat[place].item()
+
+        def __setitem__(self, place, word):
+            self.flat[place] = word
+
     def pointer(array):
-        """Return the array itself, flat: without the JIT there are no pointers."""
-        return array.reshape(-1)
+        """Return the array itself: without the JIT there are no pointers."""
+        return _Flat(array)
 
     def warm(words, place):
         """Do nothing: without the JIT there is no cache to warm."""
@@ -58,12 +73,15 @@ else:
 
     @intrinsic
     def pointer(typing_context, array):
-        """Return where a contiguous array's values begin.
+        """Return where a contiguous array's values begin; unsigned words are read as signed ones.
 
         Kernels hand pointers to their helpers: an array is seven words and counts its references,
         which costs more than the helpers do.
         """
-        signature = types.CPointer(array.dtype)(array)
+        if array.layout != "C":
+            raise TypingError("a batch's arrays must be C-contiguous")
+        pointed = types.int64 if array.dtype == types.uint64 else array.dtype
+        signature = types.CPointer(pointed)(array)
 
         def codegen(context, builder, signature, arguments):
             return context.make_array(signature.args[0])(context, builder, arguments[0]).data
