@@ -210,3 +210,17 @@ def test_equal_streams_give_the_definition_after_restore_too():
     found = run(world, plan, columns, events, labels, [40])
     counts = [row[0] for row in expected]
     np.testing.assert_array_equal(found[0], np.array([np.nan if each is None else each for each in counts]))
+
+
+def test_a_label_may_come_in_a_batch_without_events():
+    events, _ = long_stream(4, 60, keys=1, late=0.0)
+    labels = [(30, number, "fraud", 1) for number in range(5, 30)]
+    world = World()
+    asked = [Asked("rate", "customer", "customer", window=60 * S, condition_labels=("fraud",))]
+    plan, columns = world.plan(asked)
+    expected = run(world, plan, columns, events, labels)
+    state = FeaturesState.create(plan)
+    carry(world, plan, state, columns, events[:30], ())
+    step(plan, state, world.batch([], labels, 30))
+    same(later(world, plan, state, columns, events, (), 30), expected[:, 30:])
+    assert expected[0, 30] > 0
