@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from riskweave.features.spec import AGGREGATES
 from riskweave.features.state import FeaturesState, step
-from tests.features.bench_of_features import World
+from tests.features.world import World
 from tests.oracles.features import LOOKS_BEFORE, Asked, answers
 
 S = 1000

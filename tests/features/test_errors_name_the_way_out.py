@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from riskweave.errors import PolicyError
-from tests.features.bench_of_features import World
+from tests.features.world import World
 
 GOLDEN = Path(__file__).with_name("errors.golden.txt")
 

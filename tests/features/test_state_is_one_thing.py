@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from riskweave.errors import StateError
 from riskweave.features.carry import adopt, export_key, import_key
 from riskweave.features.state import FeaturesState, step
-from tests.features.bench_of_features import World
+from riskweave.kernels.chunks import WATERMARK
 from tests.features.test_equal_their_definition import (
     BASIC,
     NUMBER,
@@ -17,9 +17,11 @@ from tests.features.test_equal_their_definition import (
     carry,
     everything,
     long_stream,
+    make_event,
     run,
     streams,
 )
+from tests.features.world import World
 from tests.oracles.features import Asked, answers
 
 
@@ -96,8 +98,6 @@ def test_idle_keys_are_dropped_and_their_memory_used_again():
     world = World()
     plan, _columns = world.plan(BASIC)
     state = FeaturesState.create(plan, keys=64)
-    from tests.features.test_equal_their_definition import make_event
-
     for number in range(3000):
         time = 1_700_000_000_000 + number * 10 * S
         event = make_event(time, time, number + 1, None, None, 100, 1.0, 0, 1, None, 0, 0)
@@ -196,7 +196,7 @@ def test_a_key_moves_to_another_process():
         assert export_key(plan, state, table.name, 99) is None
     with pytest.raises(StateError, match="already"):
         import_key(plan, moved, table.name, arrays)
-    moved.meta[2] = state.meta[2]
+    moved.meta[WATERMARK] = state.meta[WATERMARK]
     found = later(world, plan, moved, columns, events, labels[len(early) :], cut)
     whole = run(world, plan, columns, events, labels)
     np.testing.assert_allclose(found, whole[:, cut:], rtol=1e-11, atol=1e-9)
@@ -210,3 +210,17 @@ def test_equal_streams_give_the_definition_after_restore_too():
     found = run(world, plan, columns, events, labels, [40])
     counts = [row[0] for row in expected]
     np.testing.assert_array_equal(found[0], np.array([np.nan if each is None else each for each in counts]))
+
+
+def test_a_label_may_come_in_a_batch_without_events():
+    events, _ = long_stream(4, 60, keys=1, late=0.0)
+    labels = [(30, number, "fraud", 1) for number in range(5, 30)]
+    world = World()
+    asked = [Asked("rate", "customer", "customer", window=60 * S, condition_labels=("fraud",))]
+    plan, columns = world.plan(asked)
+    expected = run(world, plan, columns, events, labels)
+    state = FeaturesState.create(plan)
+    carry(world, plan, state, columns, events[:30], ())
+    step(plan, state, world.batch([], labels, 30))
+    same(later(world, plan, state, columns, events, (), 30), expected[:, 30:])
+    assert expected[0, 30] > 0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from riskweave.errors import StateError
 from riskweave.features.plan import FeaturesPlan, TablePlan
-from riskweave.features.state import FeaturesState
+from riskweave.features.state import FeaturesState, aligned
 from riskweave.kernels import chunks
 from riskweave.kernels import feature_layout as at
 from riskweave.kernels import features as kernels
@@ -52,7 +52,8 @@ def adopt(
     state = FeaturesState.create(new_plan)
     state.index = np.zeros(old_state.index.size, np.int64)
     scratch = 8 + new_plan.scratch_words
-    state.heap = np.concatenate([old_state.heap, state.heap[:scratch]])
+    state.heap = aligned(old_state.heap.size + scratch)
+    state.heap[: old_state.heap.size] = old_state.heap
     # The free lists, the heap's top and the watermark go on; the scratch records lie at the new end.
     old_top = int(old_state.meta[chunks.TOP])
     keep = [chunks.KEYS, chunks.WATERMARK, chunks.FREE_WORDS, *range(chunks.LISTS, chunks.TABLES)]

@@ -26,7 +26,6 @@ from riskweave.features.spec import (
     EventKeys,
 )
 from riskweave.kernels import feature_layout as at
-from riskweave.kernels.chunks import class_of, class_words
 
 LABELS_MAX = 14  # label bits a table's entries have beside 48 static ones, in each mask word
 STATIC_BITS = 48
@@ -673,7 +672,7 @@ class _Writer:
                     at.R_WORDS + 2 * number,
                 ]  # fmt: skip
                 described.append(f"window {self._length(window)} {window.delay_ms} {window.before}")
-        record_words = int(class_words(class_of(record_words)))
+        record_words = chunk_words(record_words)
         window_at = {window: window_rows + at.WINDOW_WORDS * number for number, window in enumerate(windows)}
         value_at = {
             value.signature: value_rows + at.VALUE_WORDS * number for number, value in enumerate(values)
@@ -788,6 +787,14 @@ class _Writer:
 def _accumulator_order(each: _Accumulator) -> tuple[int, str, tuple[int, ...], str, float]:
     value = "" if each.value is None else each.value.signature
     return (each.kind, each.filter.condition, each.filter.labels, value, each.parameter)
+
+
+def chunk_words(words: int) -> int:
+    """Return the size of the heap chunk that a record takes (as `kernels/chunks.py`, without numba)."""
+    size = 8
+    while size < words:
+        size *= 2
+    return size // 4 * 3 if size >= 32 and size // 4 * 3 >= words else size
 
 
 def round_up(words: int) -> int:
