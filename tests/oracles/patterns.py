@@ -29,7 +29,7 @@ TAKE, IGNORE, PROCEED = "take", "ignore", "proceed"
 NEVER = float("inf")
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818
     """The pattern is refused: `phase` is `compile` or `match`, `why` a word for the reason."""
 
     def __init__(self, why: str, phase: str = "compile") -> None:
