@@ -685,12 +685,18 @@ class Heap:
 class Matcher:
     """One pattern over the events of one key, in order of time.
 
-    `partials_max` caps the partial matches: the ones that began first are dropped and counted in
-    `dropped`. `gap_timers` makes time move on at the end of a gap between neighbours too, not only
+    `partials_max` and `events_max` cap the partial matches and the events they hold: the partial
+    matches that began first are dropped and counted in `dropped`. `gap_timers` makes time move on at the end of a gap between neighbours too, not only
     at the end of the window.
     """
 
-    def __init__(self, pattern: dict[str, Any], partials_max: int = 0, gap_timers: bool = False) -> None:
+    def __init__(
+        self,
+        pattern: dict[str, Any],
+        partials_max: int = 0,
+        events_max: int = 0,
+        gap_timers: bool = False,
+    ) -> None:
         self.automaton = Automaton(pattern)
         self.window_ms = self.automaton.window_ms or 0
         self.skip = self.automaton.skip
@@ -700,6 +706,7 @@ class Matcher:
         self.matches: list[tuple[float, Seen]] = []
         self.timeouts: list[tuple[float, Seen]] = []
         self.partials_max = partials_max
+        self.events_max = events_max
         self.gap_timers = gap_timers
         self.dropped = 0
 
@@ -726,7 +733,10 @@ class Matcher:
                 complete.add(run)
             else:
                 self.timeouts.append((deadline, run.stages()))
-        self.release(complete, runs, now_ms)
+        if self.skip.how == "no_skip":
+            self.matches += [(now_ms, match.stages()) for match in complete]
+        else:
+            self.release(complete, runs, now_ms)
         self.runs = runs
 
     def deadline(self, run: Run) -> float:
@@ -760,11 +770,26 @@ class Matcher:
         else:
             self.release(complete, runs, event["ts"])
         self.runs = runs
-        while self.partials_max and len(self.runs) - 1 > self.partials_max:
+        while len(self.runs) > 1 and self.is_too_large():
             self.runs.pop()
             self.dropped += 1
+            if len(self.held):
+                self.release(Heap(), self.runs, event["ts"])
         if self.gap_timers:
             self.deadlines.update(at for at in map(self.deadline, self.runs) if event["ts"] < at < NEVER)
+
+    def is_too_large(self) -> bool:
+        if self.partials_max and max(len(self.runs) - 1, len(self.held)) > self.partials_max:
+            return True
+        if not self.events_max:
+            return False
+        cells: set[int] = set()
+        for run in (*self.runs, *self.held):
+            cell = run.cells
+            while cell is not None:
+                cells.add(id(cell))
+                cell = cell.before
+        return len(cells) > self.events_max
 
     def release(self, complete: Heap, runs: Heap, now_ms: float) -> None:
         """Report held matches, unless a run that began earlier is still alive."""
