@@ -130,24 +130,46 @@ def match_events(plan, state, batch, out):
     patterns, states, edges, conditions, code, constants, kept_values, bit_rows, begins, column_rows = plan
     runs, nodes, kept, instances, table, timers, meta, heaps, work, stack, salts = state
     values, times, clocks, keys, hashes, key_rows = batch
+    begin_rows, begin_starts, begin_patterns, role_starts = begins
     count = times.size
     event = meta[M_EVENT]
     role = meta[M_ROLE]
+    # Mostly an event starts nothing and its key has nothing in progress: that is decided right here,
+    # because handing the tables to a function costs more than looking at a few numbers.
     while event < count:
         if role == 0:
-            status = pass_time(plan, state, batch, out, clocks[event])
-            if status != DONE:
-                meta[M_EVENT] = event
-                meta[M_ROLE] = role
-                return status
-        while role < key_rows.size:
-            key = keys[key_rows[role], event]
-            if key != 0:
-                status = offer(plan, state, batch, out, event, role, key)
+            if meta[M_TIMERS] > 0 and timers[0, TIMER_MS] <= clocks[event]:
+                status = pass_time(plan, state, batch, out, clocks[event])
                 if status != DONE:
                     meta[M_EVENT] = event
                     meta[M_ROLE] = role
                     return status
+            elif clocks[event] > meta[M_CLOCK_MS]:
+                meta[M_CLOCK_MS] = clocks[event]
+        while role < key_rows.size:
+            key = keys[key_rows[role], event]
+            if key != 0:
+                something = False
+                for begin in range(role_starts[role], role_starts[role + 1]):
+                    row = begin_rows[begin]
+                    if row < 0 or values[row, event] == 1.0:
+                        something = True
+                        break
+                if not something and meta[M_TABLE_USED] > 0:
+                    slot_key = key ^ salts[role]
+                    last = table.shape[0] - 1
+                    slot = slot_key & last
+                    while table[slot, T_FIRST] >= 0:
+                        if table[slot, T_KEY] == slot_key:
+                            something = True
+                            break
+                        slot = (slot + 1) & last
+                if something:
+                    status = offer(plan, state, batch, out, event, role, key)
+                    if status != DONE:
+                        meta[M_EVENT] = event
+                        meta[M_ROLE] = role
+                        return status
             role += 1
         role = 0
         event += 1
