@@ -6,13 +6,13 @@ and may discard the others. So rows move exactly as in a heap that sifts up when
 is rebuilt from the bottom after rows are discarded.
 """
 
-from riskweave.kernels.compile import inline_kernel
+from riskweave.kernels.compile import lean_kernel
 
 R_STATE, R_NODE, R_START_MS, R_START, R_PREVIOUS_MS = 0, 1, 2, 3, 4
 RUN_COLUMNS = 5
 
 
-@inline_kernel
+@lean_kernel
 def push(heap, size, state, node, start_ms, start, previous_ms):
     """Add a partial match; return the new size."""
     child = size
@@ -31,7 +31,7 @@ def push(heap, size, state, node, start_ms, start, previous_ms):
     return size + 1
 
 
-@inline_kernel
+@lean_kernel
 def pop(heap, size):
     """Remove the top row, which the caller has read; return the new size."""
     size -= 1
@@ -40,7 +40,7 @@ def pop(heap, size):
     return size
 
 
-@inline_kernel
+@lean_kernel
 def rebuild(heap, size):
     """Make a heap of rows in any order."""
     for place in range((size >> 1) - 1, -1, -1):
@@ -50,7 +50,7 @@ def rebuild(heap, size):
         _sink(heap, size, place, size)
 
 
-@inline_kernel
+@lean_kernel
 def _sink(heap, size, place, spare):
     """Let the row at `spare` sink from `place`."""
     start = heap[spare, R_START]
