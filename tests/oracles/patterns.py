@@ -857,11 +857,15 @@ class Matcher:
 
 @dataclass
 class Answer:
-    """What a case gives: (key, ts, {stage: ids}) for matches and timeouts, ids of late events."""
+    """What a case gives: (key, ts, {stage: ids}) for matches and timeouts, ids of late events.
+
+    `dropped` counts the partial matches that a cap cost.
+    """
 
     matches: list[tuple[str, float, dict[str, list[int]]]]
     timeouts: list[tuple[str, float, dict[str, list[int]]]]
     late: list[int]
+    dropped: int = 0
 
 
 def run_case(case: dict[str, Any], **options: Any) -> Answer:
@@ -879,6 +883,7 @@ def run_case(case: dict[str, Any], **options: Any) -> Answer:
         matcher.advance(NEVER)
         answer.matches += [(key, ts, ids(seen)) for ts, seen in matcher.matches]
         answer.timeouts += [(key, ts, ids(seen)) for ts, seen in matcher.timeouts]
+        answer.dropped += matcher.dropped
     return answer
 
 

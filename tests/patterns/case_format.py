@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from riskweave.document import from_python
 from riskweave.errors import PolicyError, Span
 from riskweave.expressions.types import Col, Const, Op, Type, Typed
 from riskweave.kernels import patterns as kernel
 from riskweave.patterns.formula import ACCEPTED
 from riskweave.patterns.plan import TIMED_OUT, Matches
 from riskweave.patterns.spec import Clause, PatternSpec, StageSpec, Times
+from riskweave.patterns.state import PatternsState
 from tests.oracles.patterns import Answer, Refused, in_order
 from tests.patterns.little_engine import LittleEngine
 
@@ -103,9 +103,14 @@ def value_of(spec: Any) -> Typed:
     return Op("coalesce", (accepted, Const(float(spec["default"]), Type.FLOAT)), Type.FLOAT)
 
 
-def run_in_room(case: dict[str, Any], cuts: list[int] | None = None) -> Answer:
-    """Run a case through the patterns room; raises `Refused` as the oracle does."""
+def run_in_room(case: dict[str, Any], cuts: list[int] | None = None, **bounds: int) -> Answer:
+    """Run a case through the patterns room; raises `Refused` as the oracle does.
+
+    The stream is fed in batches cut at `cuts`; between them the state goes through a snapshot.
+    """
     spec = spec_of(case["pattern"])
+    spec.partials_max = bounds.get("partials_max", spec.partials_max)
+    spec.events_max = bounds.get("events_max", spec.events_max)
     delay = case.get("watermark_delay_ms")
     if delay is not None:
         spec.late_ms = delay
@@ -135,9 +140,12 @@ def run_in_room(case: dict[str, Any], cuts: list[int] | None = None) -> Answer:
             late += [events[begin + int(row)]["id"] for row in engine.state.lanes[0].late_rows]
         _add(answer, found, engine, keys)
         begin = end
+        if cuts:
+            engine.state = PatternsState.restore(engine.plan, engine.state.snapshot())
     _add(answer, engine.advance(10**12), engine, keys)
     if spec.skip_missing == "error" and engine.state.lanes[0].meta[kernel.M_SKIP_MISSING]:
         raise Refused("skip_stage_missing_from_match", "match")
+    answer.dropped = engine.state.losses(engine.plan, spec.name)
     return answer
 
 
@@ -147,5 +155,3 @@ def _add(answer: Answer, found: Matches, engine: LittleEngine, keys: list[str]) 
         entry = (key, int(found.time_ms[at]), found.stages(at, engine.plan))
         (answer.timeouts if found.kind[at] == TIMED_OUT else answer.matches).append(entry)
 
-
-__all__ = ["from_python", "run_in_room", "spec_of"]

@@ -159,6 +159,8 @@ def _groups_have_no_condition(stage: StageSpec) -> None:
 def _names_are_unique(spec: PatternSpec) -> None:
     seen: set[str] = set()
     for stage in every_stage(spec.stages):
+        if ":" in stage.name:
+            _refuse(f"`{stage.name}` has a colon", stage.span, "Flink would cut the name there: leave it out")
         if stage.name in seen:
             _refuse(f"two stages are named `{stage.name}`", stage.span, "a name stands once, groups included")
         seen.add(stage.name)
