@@ -28,13 +28,14 @@ for folder in (str(ROOT), str(ROOT / "src")):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
+from tests.patterns.little_engine import LittleEngine, evaluated  # noqa: E402
+
 from riskweave.batch import Batch, empty_batch  # noqa: E402
 from riskweave.document import from_python  # noqa: E402
 from riskweave.errors import Span  # noqa: E402
 from riskweave.expressions.types import Type  # noqa: E402
 from riskweave.patterns.plan import BY_EVENT, Matches, step  # noqa: E402
 from riskweave.patterns.spec import read_pattern  # noqa: E402
-from tests.patterns.little_engine import LittleEngine, evaluated  # noqa: E402
 
 MINUTE = 60_000
 
@@ -127,7 +128,8 @@ def measure(
         matches = sum(int((each.kind == BY_EVENT).sum()) for each in results)
         ends = sum(np.unique(each.row[each.kind == BY_EVENT]).size for each in results if len(each))
     rate = statistics.median(rates)
-    print(f"{name:8} {rate / 1e6:8.2f} M events/s   {1e9 / rate:8.0f} ns/event   {matches} matches, {ends} distinct ends")
+    speed = f"{rate / 1e6:8.2f} M events/s   {1e9 / rate:8.0f} ns/event"
+    print(f"{name:8} {speed}   {matches} matches, {ends} distinct ends")
     return {"name": name, "events_per_second": rate, "matches": matches, "ends": ends}
 
 
@@ -147,7 +149,9 @@ def main() -> None:
     arguments.add_argument("--json", type=Path)
     given = arguments.parse_args()
     tx = {name: column.to_numpy() for name, column in zip(*_table(given.data / "tx.parquet"), strict=True)}
-    logins = {name: column.to_numpy() for name, column in zip(*_table(given.data / "logins.parquet"), strict=True)}
+    logins = {
+        name: column.to_numpy() for name, column in zip(*_table(given.data / "logins.parquet"), strict=True)
+    }
     payments = {
         "time": tx["ts"],
         "key": tx["user_id"],

@@ -686,8 +686,8 @@ class Matcher:
     """One pattern over the events of one key, in order of time.
 
     `partials_max` and `events_max` cap the partial matches and the events they hold: the partial
-    matches that began first are dropped and counted in `dropped`. `gap_timers` makes time move on at the end of a gap between neighbours too, not only
-    at the end of the window.
+    matches that began first are dropped and counted in `dropped`. `gap_timers` makes time move on at
+    the end of a gap between neighbours too, not only at the end of the window.
     """
 
     def __init__(

@@ -154,4 +154,3 @@ def _add(answer: Answer, found: Matches, engine: LittleEngine, keys: list[str]) 
         key = keys[int(found.key[at]) // 1_000_003 - 1]
         entry = (key, int(found.time_ms[at]), found.stages(at, engine.plan))
         (answer.timeouts if found.kind[at] == TIMED_OUT else answer.matches).append(entry)
-

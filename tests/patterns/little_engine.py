@@ -27,7 +27,9 @@ class LittleEngine:
     dict of role to int) and fields.
     """
 
-    def __init__(self, specs: list[PatternSpec], fields: dict[str, Type], roles: tuple[str, ...] = ("user",)) -> None:
+    def __init__(
+        self, specs: list[PatternSpec], fields: dict[str, Type], roles: tuple[str, ...] = ("user",)
+    ) -> None:
         self.layout = Layout()
         self.fields = {name: self.layout.add(name, kind, STAGE_DECODED) for name, kind in fields.items()}
         self.roles = {role: self.layout.add_key(role) for role in roles}
@@ -93,7 +95,9 @@ class LittleEngine:
             for at, event in enumerate(events):
                 value = event.get(name)
                 if value is not None:
-                    batch.values[column.index, at] = self.text_code(value) if isinstance(value, str) else value
+                    batch.values[column.index, at] = (
+                        self.text_code(value) if isinstance(value, str) else value
+                    )
         for at, event in enumerate(events):
             keys = event["key"]
             for role, row in self.roles.items():
@@ -150,7 +154,9 @@ def evaluated(node: Typed, values: np.ndarray, engine: LittleEngine) -> np.ndarr
     if node.op == "is_null":
         return np.isnan(parts[0]).astype(float)
     if node.op in ("in", "not_in"):
-        listed = [engine.text_code(each) if isinstance(each, str) else float(str(each)) for each in node.extra]
+        listed = [
+            engine.text_code(each) if isinstance(each, str) else float(str(each)) for each in node.extra
+        ]
         inside = np.isin(parts[0], listed)
         return ((inside if node.op == "in" else ~inside) & known).astype(float)
     compare = {"lt": np.less, "le": np.less_equal, "eq": np.equal, "ne": np.not_equal}

@@ -39,7 +39,11 @@ def _typed(node: ast.expr, span: Span, scope: Scope) -> Typed:
         return Op("and" if isinstance(node.op, ast.And) else "or", tuple(map(part, node.values)), Type.BOOL)
     if isinstance(node, ast.UnaryOp):
         inner = part(node.operand)
-        return Op("not", (inner,), Type.BOOL) if isinstance(node.op, ast.Not) else Op("neg", (inner,), inner.type)
+        return (
+            Op("not", (inner,), Type.BOOL)
+            if isinstance(node.op, ast.Not)
+            else Op("neg", (inner,), inner.type)
+        )
     if isinstance(node, ast.BinOp):
         left, right = part(node.left), part(node.right)
         op = _ARITHMETIC[type(node.op)]
@@ -62,7 +66,9 @@ def _comparison(node: ast.Compare, span: Span, scope: Scope) -> Typed:
     if isinstance(op, ast.In | ast.NotIn):
         assert isinstance(right, ast.List)
         values = tuple(each.value for each in right.elts if isinstance(each, ast.Constant))
-        return Op("in" if isinstance(op, ast.In) else "not_in", (_typed(left, span, scope),), Type.BOOL, values)
+        return Op(
+            "in" if isinstance(op, ast.In) else "not_in", (_typed(left, span, scope),), Type.BOOL, values
+        )
     one, other = _typed(left, span, scope), _typed(right, span, scope)
     if isinstance(op, ast.Is | ast.IsNot):
         null = Op("is_null", (one,), Type.BOOL)

@@ -16,7 +16,9 @@ def conditions(earlier: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     """Conditions on the event, and on what the stages named `earlier` accepted."""
     plain = st.one_of(
         st.sampled_from(TYPES).map(lambda kind: {"type": kind}),
-        st.lists(st.sampled_from(TYPES), min_size=1, max_size=3, unique=True).map(lambda kinds: {"type_in": kinds}),
+        st.lists(st.sampled_from(TYPES), min_size=1, max_size=3, unique=True).map(
+            lambda kinds: {"type_in": kinds}
+        ),
         st.tuples(st.sampled_from(["<", ">=", "!="]), st.integers(0, 9)).map(
             lambda pair: {"cmp": ["value", pair[0], pair[1]]}
         ),
@@ -123,7 +125,10 @@ def cases(draw: st.DrawFn, events_max: int = 40, late: bool = False) -> dict[str
     rows = draw(
         st.lists(
             st.tuples(
-                st.integers(0, 3), st.sampled_from(TYPES), st.integers(0, 9), st.sampled_from(["k1", "k1", "k2"])
+                st.integers(0, 3),
+                st.sampled_from(TYPES),
+                st.integers(0, 9),
+                st.sampled_from(["k1", "k1", "k2"]),
             ),
             min_size=4,
             max_size=events_max,

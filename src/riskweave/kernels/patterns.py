@@ -1,3 +1,4 @@
+# ruff: noqa: RUF059 (every helper unpacks the same tuples in the same order, used or not)
 """Event patterns: offers each event to the partial matches of its key, and lets time pass.
 
 The automaton (frozen, `plan`), the partial matches (`state`), the events (`batch`) and what is
@@ -46,7 +47,16 @@ P_TIMEOUTS, P_PROGRESS_ROW, P_HAS_GAPS = 14, 15, 16
 PATTERN_COLUMNS = 17
 
 # states[s]
-S_KIND, S_EDGES_START, S_EDGES_END, S_GAP_MS, S_STAGE, S_CALM, S_USED_BITS, S_PROGRESS = 0, 1, 2, 3, 4, 5, 6, 7
+S_KIND, S_EDGES_START, S_EDGES_END, S_GAP_MS, S_STAGE, S_CALM, S_USED_BITS, S_PROGRESS = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+)
 STATE_COLUMNS = 8
 
 # edges[e]
@@ -215,7 +225,15 @@ def revive(plan, state, pattern, key, slot_key, nodes_in, kept_in, runs_in, held
     for at in range(nodes_in.shape[0]):
         before = nodes_in[at, N_BEFORE]
         before_node = np.int64(pattern) if before < 0 else nodes_in[before, N_REFERENCES]
-        node = new_node(state, instance, before_node, nodes_in[at, N_STAGE], nodes_in[at, N_TIME_MS], nodes_in[at, N_EVENT], 0)
+        node = new_node(
+            state,
+            instance,
+            before_node,
+            nodes_in[at, N_STAGE],
+            nodes_in[at, N_TIME_MS],
+            nodes_in[at, N_EVENT],
+            0,
+        )
         nodes[node, N_ORDER] = nodes_in[at, N_ORDER]
         for column in range(kept_in.shape[1]):
             kept[node, column] = kept_in[at, column]
@@ -223,9 +241,13 @@ def revive(plan, state, pattern, key, slot_key, nodes_in, kept_in, runs_in, held
     after_size = np.int64(0)
     held_size = np.int64(0)
     for at in range(runs_in.shape[0]):
-        after_size = revive_row(heaps[AFTER], after_size, nodes, nodes_in, runs_in, at, pattern, patterns.shape[0])
+        after_size = revive_row(
+            heaps[AFTER], after_size, nodes, nodes_in, runs_in, at, pattern, patterns.shape[0]
+        )
     for at in range(held_in.shape[0]):
-        held_size = revive_row(heaps[HELD], held_size, nodes, nodes_in, held_in, at, pattern, patterns.shape[0])
+        held_size = revive_row(
+            heaps[HELD], held_size, nodes, nodes_in, held_in, at, pattern, patterns.shape[0]
+        )
     store(plan, state, instance, after_size, held_size)
 
 
@@ -403,7 +425,9 @@ def offer_to_instance(plan, state, batch, out, event, key, slot_key, pattern, in
         after_size, held_size = release_held(
             plan, state, out, instance, after_size, complete_size, held_size, event, times[event], BY_EVENT
         )
-    after_size, held_size = keep_bounds(plan, state, out, instance, after_size, held_size, event, times[event])
+    after_size, held_size = keep_bounds(
+        plan, state, out, instance, after_size, held_size, event, times[event]
+    )
     store(plan, state, instance, after_size, held_size)
     if instances[instance, I_PATTERN] >= 0:
         note_progress(plan, state, batch, out, event, pattern, instance)
@@ -421,7 +445,6 @@ def branch(plan, state, batch, event, mask, pattern, instance, at, after_size, c
     # The rest of the scratch lies behind the columns of `work`: states to visit, open edges.
     visit = work[:, 4]
     opened = work[:, 5]
-    patterns_count = patterns.shape[0]
 
     at_state = before[at, R_STATE]
     node = before[at, R_NODE]
@@ -496,7 +519,14 @@ def branch(plan, state, batch, event, mask, pattern, instance, at, after_size, c
 @lean_kernel
 def final_after(plan, state, batch, event, mask, node, state_after):
     """Tell whether the final state can be reached from a state without a further event."""
-    states, edges, conditions, code, constants, column_rows = plan[1], plan[2], plan[3], plan[4], plan[5], plan[9]
+    states, edges, conditions, code, constants, column_rows = (
+        plan[1],
+        plan[2],
+        plan[3],
+        plan[4],
+        plan[5],
+        plan[9],
+    )
     kept, work, stack = state[2], state[8], state[9]
     visit = work[:, 4]
     visit[0] = state_after
@@ -603,7 +633,7 @@ def deadline_of(patterns, states, pattern, at_state, start_ms, previous_ms):
 
 @lean_kernel
 def release_held(plan, state, out, instance, after_size, complete_size, held_size, event, time_ms, kind):
-    """Report complete matches, unless a partial match that began earlier is alive; discard by the skip strategy."""
+    """Report complete matches, unless a partial match that began earlier is alive; discard by strategy."""
     patterns = plan[0]
     nodes, instances, meta, heaps = state[1], state[3], state[6], state[7]
     after = heaps[AFTER]
@@ -916,7 +946,7 @@ def store(plan, state, instance, after_size, held_size):
 @lean_kernel
 def room_for_event(patterns, state, out, todo):
     """Return DONE when everything that the event could need has room, else what must grow."""
-    instances, work, meta = state[3], state[8], state[6]
+    instances, work = state[3], state[8]
     need_runs = np.int64(0)
     need_nodes = np.int64(0)
     need_matches = np.int64(0)
@@ -944,7 +974,9 @@ def room_for_deadline(patterns, state, out, instance):
     """The same for a deadline of one instance."""
     instances = state[3]
     count = instances[instance, I_RUN_COUNT] + instances[instance, I_HELD_COUNT]
-    return room(state, out, count + 2, np.int64(0), count, count * (instances[instance, I_DEPTH] + 1), np.int64(1))
+    return room(
+        state, out, count + 2, np.int64(0), count, count * (instances[instance, I_DEPTH] + 1), np.int64(1)
+    )
 
 
 @lean_kernel
@@ -1088,7 +1120,9 @@ def drop_first_timer(timers, meta):
     place = 0
     while 2 * place + 1 < size:
         child = 2 * place + 1
-        if child + 1 < size and later(timers, child, timers[child + 1, TIMER_MS], timers[child + 1, TIMER_NUMBER]):
+        if child + 1 < size and later(
+            timers, child, timers[child + 1, TIMER_MS], timers[child + 1, TIMER_NUMBER]
+        ):
             child += 1
         if not later_than(deadline_ms, number, timers[child, TIMER_MS], timers[child, TIMER_NUMBER]):
             break

@@ -388,7 +388,9 @@ def _close_to(state: State, condition: Formula) -> None:
         edge.when = both(edge.when, negated(condition))
 
 
-def stage_of(spec: StageSpec, number: int, where: Formula, until: Formula | None, before: Stage | None) -> Stage:
+def stage_of(
+    spec: StageSpec, number: int, where: Formula, until: Formula | None, before: Stage | None
+) -> Stage:
     """Return a stage without its group, its quantifier brought to (least, most)."""
     repeats = None
     if spec.times is not None:

@@ -19,8 +19,20 @@ from riskweave.expressions.types import Col, Const, Op, Scope, Type, Typed
 from riskweave.kernels import patterns as kernel
 from riskweave.patterns import laws
 from riskweave.patterns.automaton import Automaton, Stage, State, build, stage_of
-from riskweave.patterns.formula import ALWAYS, NEVER, Formula, both, either, formula_of, is_iterative, needs
-from riskweave.patterns.formula import All, Atom, Iterative, Not, Some
+from riskweave.patterns.formula import (
+    ALWAYS,
+    NEVER,
+    All,
+    Atom,
+    Formula,
+    Iterative,
+    Not,
+    Some,
+    both,
+    either,
+    formula_of,
+    needs,
+)
 from riskweave.patterns.plan import Ints, Lane, PatternInfo, PatternsPlan
 from riskweave.patterns.program import Expressions, Programs, initial_value
 from riskweave.patterns.scope import StageScope
@@ -130,7 +142,7 @@ class PatternsCompiler:
     # ---- columns for others
 
     def column(self, path: tuple[str, ...]) -> Col | None:
-        """Return the column of `NAME`, `NAME.risk`, `NAME.progress` or `NAME.stages`; None when there is none."""
+        """Return the column of `NAME`, `NAME.risk`, `NAME.progress`, `NAME.stages`; None: there is none."""
         compiled = self.patterns.get(path[0])
         if compiled is None or len(path) > 2:
             return None
@@ -158,7 +170,7 @@ class PatternsCompiler:
             by_lane.setdefault(compiled.spec.late_ms, []).append(compiled)
         numbers = {name: number for number, name in enumerate(self.patterns)}
         infos: dict[int, PatternInfo] = {}
-        lanes = []
+        lanes: list[Lane] = []
         for late_ms, members in by_lane.items():
             lane_compiler = _LaneCompiler(self.expressions, late_ms, members, numbers, len(lanes))
             lanes.append(lane_compiler.compile())
@@ -378,7 +390,7 @@ class _LaneCompiler:
         for state in automaton.states:
             used, outcome = 0, []
             certain = True
-            seen: set[int] = set()
+            seen: set[tuple[int, bool]] = set()
             to_visit: list[tuple[State, bool]] = [(state, True)]
             while to_visit:
                 here, reached = to_visit.pop()
@@ -395,9 +407,7 @@ class _LaneCompiler:
                         to_visit.append((edge.target, open_now))
                     elif open_now:
                         outcome.append(edge)
-            stays = (
-                len(outcome) == 1 and outcome[0].action == kernel.IGNORE and outcome[0].target is state
-            )
+            stays = len(outcome) == 1 and outcome[0].action == kernel.IGNORE and outcome[0].target is state
             row = self.state_rows[first_state + state.number]
             row[kernel.S_CALM] = int(certain and stays and state.kind in (kernel.NORMAL, kernel.PENDING))
             row[kernel.S_USED_BITS] = used
@@ -502,21 +512,3 @@ def _told(value: object) -> str:
     if hasattr(value, "condition") and hasattr(value, "joins"):
         return f"{value.joins} {_told(value.condition)}"
     return repr(value)
-
-
-def is_alive(compiled: Compiled) -> bool:
-    """Tell whether some way leads from the start of a pattern to a match."""
-    seen: set[int] = set()
-    to_visit = [compiled.automaton.start]
-    while to_visit:
-        state = to_visit.pop()
-        if state.number in seen:
-            continue
-        seen.add(state.number)
-        if state.kind in (kernel.FINAL, kernel.PENDING):
-            return True
-        to_visit += [edge.target for edge in state.edges if edge.when != NEVER and edge.target.kind != kernel.STOP]
-    return False
-
-
-__all__ = ["Compiled", "PatternsCompiler", "fingerprint", "is_alive", "is_iterative"]

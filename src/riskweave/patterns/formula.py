@@ -122,14 +122,3 @@ def needs(formula: Formula) -> list[Typed]:
     if isinstance(formula, All):
         return [node for part in formula.parts for node in needs(part)]
     return []
-
-
-def is_iterative(formula: Formula) -> bool:
-    """Tell whether the formula reads events accepted before."""
-    if isinstance(formula, Iterative):
-        return True
-    if isinstance(formula, Not):
-        return is_iterative(formula.part)
-    if isinstance(formula, All | Some):
-        return any(is_iterative(part) for part in formula.parts)
-    return False

@@ -174,7 +174,9 @@ def _skip_names_a_stage(spec: PatternSpec) -> None:
         return
     if spec.skip_stage in [stage.name for stage in every_stage(spec.stages)]:
         _refuse(
-            f"`{spec.skip_stage}` stands inside a group", span, f"`{spec.skip}` takes a stage outside of groups"
+            f"`{spec.skip_stage}` stands inside a group",
+            span,
+            f"`{spec.skip}` takes a stage outside of groups",
         )
     _refuse(f"there is no stage `{spec.skip_stage}`", span, unknown_stage(spec.skip_stage, spec.stages))
 

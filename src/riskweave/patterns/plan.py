@@ -174,8 +174,8 @@ def _step_in_order(plan: PatternsPlan, lane: Lane, state: LaneState, batch: Batc
     late = matches.row < 0
     if late.any():
         # The first event at or after the deadline is the one that let time pass it.
-        at = np.searchsorted(batch.watermark_ms, matches.time_ms[late], side="left")
-        matches.row[late] = np.minimum(at, batch.size - 1)
+        rows = np.searchsorted(batch.watermark_ms, matches.time_ms[late], side="left")
+        matches.row[late] = np.minimum(rows, batch.size - 1)
     return matches
 
 

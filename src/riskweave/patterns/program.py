@@ -219,7 +219,9 @@ class Programs:
     def _membership(self, node: Op, block: list[tuple[int, int]]) -> None:
         op, join = (vm.EQ, vm.OR) if node.op == "in" else (vm.NE, vm.AND)
         if len(node.extra) > 100:
-            raise PolicyError("a list of more than 100 values beside accepted events", self.span, "shorten it")
+            raise PolicyError(
+                "a list of more than 100 values beside accepted events", self.span, "shorten it"
+            )
         for at, value in enumerate(node.extra):
             self._typed(node.args[0], block)
             number = self.expressions.text_code(value) if isinstance(value, str) else float(str(value))
@@ -280,7 +282,7 @@ class Programs:
             raise PolicyError("a condition is nested too deeply", self.span, "name a part of it")
 
 
-_POPS = {op: 0 for op in _UNARY.values()} | {vm.IF: 2, vm.DISTANCE_KM: 3}
+_POPS = dict.fromkeys(_UNARY.values(), 0) | {vm.IF: 2, vm.DISTANCE_KM: 3}
 
 
 def initial_value(function: int) -> float:

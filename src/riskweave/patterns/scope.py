@@ -42,7 +42,9 @@ class StageScope:
         if function == "count":
             return Op(ACCEPTED, (), Type.INT, ("count", stage))
         if value is None:
-            raise PolicyError(f"`{stage}.{function}` needs a value", span, f"write `{stage}.{function}(amount)`")
+            raise PolicyError(
+                f"`{stage}.{function}` needs a value", span, f"write `{stage}.{function}(amount)`"
+            )
         kind = value.type
         if function in _NUMBERS_ONLY and not (kind.is_number or kind in (Type.TIME, Type.BOOL)):
             raise PolicyError(f"`{function}` of {kind.value} values", span, "it takes numbers")
@@ -67,7 +69,9 @@ class StageScope:
             return self.outer.feature(call)
         if len(call.path) > 1 or call.named or len(call.args) > 1:
             raise PolicyError(
-                "a function of a stage takes one value", call.span, f"write `{call.path[0]}.{call.aggregate}(amount)`"
+                "a function of a stage takes one value",
+                call.span,
+                f"write `{call.path[0]}.{call.aggregate}(amount)`",
             )
         value = self._value(call.args[0]) if call.args else None
         return self.accepted(call.path[0], call.aggregate, value, call.span)

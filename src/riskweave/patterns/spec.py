@@ -101,6 +101,11 @@ class PatternSpec:
         return self.spans.get(key, self.span)
 
 
+_PATTERN_KEYS = (
+    "key", "stages", "within", "skip", "late", "keep", "timeouts", "risk", "reason", "enabled", "description",
+)  # fmt: skip
+
+
 def read_patterns(section: Node | None) -> list[PatternSpec]:
     """Read the section `patterns:`; an absent one is no patterns."""
     if section is None:
@@ -110,9 +115,7 @@ def read_patterns(section: Node | None) -> list[PatternSpec]:
 
 def read_pattern(name: str, node: Node, span: Span) -> PatternSpec:
     """Read one pattern."""
-    node.only(
-        "key", "stages", "within", "skip", "late", "keep", "timeouts", "risk", "reason", "enabled", "description"
-    )  # fmt: skip
+    node.only(*_PATTERN_KEYS)
     if not name.isidentifier():
         raise PolicyError(f"`{name}` cannot name a pattern", span, "use letters, digits and _")
     spec = PatternSpec(name, node.need("key").text(), read_stages(node.need("stages")), span=span)
@@ -217,7 +220,9 @@ def _read_stage(node: Node, depth: int) -> StageSpec:
     stage.spans = {key: value.span for key, value in node.items()}
     if named.is_list:
         if word not in GROUP_CONTIGUITIES:
-            raise named.error(f"a group cannot stand behind `{word}`", "a NOT stage has a name and a condition")
+            raise named.error(
+                f"a group cannot stand behind `{word}`", "a NOT stage has a name and a condition"
+            )
         stage.group = read_stages(named, depth + 1)
     else:
         stage.name = named.text()
@@ -258,7 +263,9 @@ def _read_times(node: Node) -> Times | None:
     ]
     if len(given) > 1:
         raise PolicyError(
-            f"a stage has `{given[0]}` and `{given[1]}`", node.key_span(given[1]), "a stage takes one quantifier"
+            f"a stage has `{given[0]}` and `{given[1]}`",
+            node.key_span(given[1]),
+            "a stage takes one quantifier",
         )
     if not given:
         return None

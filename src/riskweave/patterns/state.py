@@ -85,7 +85,9 @@ class LaneState:
             np.ascontiguousarray(hashes),
             key_rows,
         )
-        return self._until_done(lane, lambda state, out: kernel.match_events(lane.tables, state, batch, out), progress)
+        return self._until_done(
+            lane, lambda state, out: kernel.match_events(lane.tables, state, batch, out), progress
+        )
 
     def advance(self, lane: Lane, now_ms: int) -> Matches:
         """Let time pass without an event."""
@@ -192,7 +194,18 @@ class LaneState:
         if events is not None:
             times, keys, hashes, values = events
             key_rows = np.arange(len(lane.roles), dtype=np.int64)
-            parts.append(self.run(lane, values, times, times, keys, hashes, key_rows, np.zeros((max(len(lane.progress), 1), times.size))))
+            parts.append(
+                self.run(
+                    lane,
+                    values,
+                    times,
+                    times,
+                    keys,
+                    hashes,
+                    key_rows,
+                    np.zeros((max(len(lane.progress), 1), times.size)),
+                )
+            )
         parts.append(self.advance(lane, clock_ms))
         matches = joined(parts)
         matches.row[:] = last_row
@@ -317,7 +330,9 @@ class LaneState:
             "timers": self.timers[: meta[kernel.M_TIMERS]].copy(),
             "meta": meta.copy(),
             "dropped": self.dropped.copy(),
-            "losses": np.array([[*key, *value] for key, value in self.losses.items()], np.int64).reshape(-1, 4),
+            "losses": np.array([[*key, *value] for key, value in self.losses.items()], np.int64).reshape(
+                -1, 4
+            ),
             "clock": np.array([self.released_ms, self.late_events], np.int64),
             **self.waiting.snapshot(),
         }
@@ -426,7 +441,9 @@ class PatternsState:
         lanes = snapshot["lanes"]
         if len(lanes) != len(plan.lanes):
             raise StateError("the snapshot has another number of lanes")
-        return cls(plan, [LaneState.restore(lane, each) for lane, each in zip(plan.lanes, lanes, strict=True)])
+        return cls(
+            plan, [LaneState.restore(lane, each) for lane, each in zip(plan.lanes, lanes, strict=True)]
+        )
 
     @classmethod
     def adopt(cls, plan: PatternsPlan, old_plan: PatternsPlan, old: PatternsState) -> PatternsState:
@@ -434,7 +451,9 @@ class PatternsState:
         state = cls.create(plan)
         before = {info.name: info for info in old_plan.patterns}
         for lane, lane_state in zip(plan.lanes, state.lanes, strict=True):
-            sources = {before[plan.patterns[n].name].lane for n in lane.patterns if plan.patterns[n].name in before}
+            sources = {
+                before[plan.patterns[n].name].lane for n in lane.patterns if plan.patterns[n].name in before
+            }
             for source in sources:
                 lane_state.meta[kernel.M_ORDER] = max(
                     lane_state.meta[kernel.M_ORDER], old.lanes[source].meta[kernel.M_ORDER]
@@ -495,12 +514,16 @@ class PatternsState:
                 events: dict[str, list[int]] = {}
                 for node in state.chain(row[R_NODE], roots):
                     stage = info.stages[int(state.nodes[node, kernel.N_STAGE])]
-                    events.setdefault(stage, []).append(int(state.nodes[node : node + 1, kernel.N_EVENT].view(np.uint64)[0]))
+                    events.setdefault(stage, []).append(
+                        int(state.nodes[node : node + 1, kernel.N_EVENT].view(np.uint64)[0])
+                    )
                 left = None
                 if info.window_ms:
                     left = row[R_START_MS] + info.window_ms - int(state.meta[kernel.M_CLOCK_MS])
                 seen = int(tables[1][row[R_STATE], kernel.S_PROGRESS])
-                found.append(Partial(info.name, row[R_START_MS], seen, len(info.positive_stages), left, events))
+                found.append(
+                    Partial(info.name, row[R_START_MS], seen, len(info.positive_stages), left, events)
+                )
         return sorted(found, key=lambda each: (-each.stages_seen, each.started_ms))
 
     def losses(self, plan: PatternsPlan, name: str) -> int:
@@ -552,7 +575,12 @@ class PatternsState:
 
 
 def _move(
-    old_plan: PatternsPlan, old: PatternsState, source: int, plan: PatternsPlan, state: PatternsState, target: int
+    old_plan: PatternsPlan,
+    old: PatternsState,
+    source: int,
+    plan: PatternsPlan,
+    state: PatternsState,
+    target: int,
 ) -> None:
     """Carry one pattern's partial matches over."""
     earlier, info = old_plan.patterns[source], plan.patterns[target]
@@ -585,7 +613,9 @@ def _keep_waiting(
 
 def _doubled(array: NDArray[Any]) -> NDArray[Any]:
     if array.shape[0] * 2 > ROWS_MAX:
-        raise LimitError("the partial matches of patterns need more memory than allowed; lower the caps (`keep:`)")
+        raise LimitError(
+            "the partial matches of patterns need more memory than allowed; lower the caps (`keep:`)"
+        )
     larger = np.zeros((array.shape[0] * 2, *array.shape[1:]), array.dtype)
     larger[: array.shape[0]] = array
     return larger
