@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.oracles.patterns import Answer, Refused, disagreement, run_case
 from tests.patterns.conformance import ROOT, disagreements, main, read
 
 OWN = Path(__file__).parent / "cases" / "handbook.json"
-SHARED = ROOT.parent / "shared" / "cep"
+SHARED = Path(os.environ.get("RISKWEAVE_SHARED", ROOT.parent / "shared")) / "cep"
 
 # Quirks of that version on which we differ on purpose: docs/decisions/0003-patterns-quirks.md.
 WE_DIFFER = {"quirk-025", "quirk-038"}
@@ -52,7 +53,9 @@ def test_the_slow_matcher_agrees_on_every_shared_case(name):
 
 
 def test_a_disagreement_is_named_and_fails(tmp_path, capsys):
-    text = OWN.read_text(encoding="utf-8").replace('"stages": {"a": [1], "b": [3]}', '"stages": {"a": [1], "b": [9]}', 1)
+    text = OWN.read_text(encoding="utf-8").replace(
+        '"stages": {"a": [1], "b": [3]}', '"stages": {"a": [1], "b": [9]}', 1
+    )
     path = tmp_path / "wrong.json"
     path.write_text(text, encoding="utf-8")
     assert main([str(path)]) == 1
