@@ -177,7 +177,7 @@ class PatternsCompiler:
             infos.update(lane_compiler.infos)
         ordered = tuple(infos[number] for number in sorted(infos))
         together = hashlib.sha256("\n".join(info.fingerprint for info in ordered).encode()).hexdigest()
-        return PatternsPlan(ordered, tuple(lanes), together)
+        return PatternsPlan.of(ordered, tuple(lanes), together)
 
 
 def _is_type(types: tuple[str, ...]) -> Typed:

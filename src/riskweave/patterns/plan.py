@@ -70,6 +70,26 @@ class PatternsPlan:
     patterns: tuple[PatternInfo, ...]
     lanes: tuple[Lane, ...]
     fingerprint: str
+    hit_rows: Ints
+    risk_rows: Ints
+    risks: Floats
+    in_order: NDArray[np.bool_]
+    own_rows: Ints
+
+    @classmethod
+    def of(cls, patterns: tuple[PatternInfo, ...], lanes: tuple[Lane, ...], fingerprint: str) -> PatternsPlan:
+        """Return the plan of patterns and lanes; the arrays are what `step` writes by."""
+        rows = [(each.hit_row, each.risk_row, each.progress_row, each.stages_row) for each in patterns]
+        return cls(
+            patterns,
+            lanes,
+            fingerprint,
+            hit_rows=np.array([each.hit_row for each in patterns], np.int64),
+            risk_rows=np.array([each.risk_row for each in patterns], np.int64),
+            risks=np.array([each.risk for each in patterns], np.float64),
+            in_order=np.array([lanes[each.lane].reorder_ms is None for each in patterns], np.bool_),
+            own_rows=np.array(sorted(row for four in rows for row in four if row >= 0), np.int64),
+        )
 
     def pattern(self, name: str) -> PatternInfo:
         """Return one pattern by name."""
@@ -120,12 +140,7 @@ def step(plan: PatternsPlan, state: PatternsState, batch: Batch) -> Matches:
     A match made by an event sets the hit and risk of that event's row. One made by time, or found
     when a reordered event was released, belongs to no event: it is only returned.
     """
-    for info in plan.patterns:
-        batch.values[info.hit_row] = 0.0
-        batch.values[info.risk_row] = 0.0
-        for row in (info.progress_row, info.stages_row):
-            if row >= 0:
-                batch.values[row] = 0.0
+    batch.values[plan.own_rows] = 0.0
     found = []
     for lane, lane_state in zip(plan.lanes, state.lanes, strict=True):
         if lane.reorder_ms is None:
@@ -133,12 +148,11 @@ def step(plan: PatternsPlan, state: PatternsState, batch: Batch) -> Matches:
         else:
             found.append(_step_reordered(lane, lane_state, batch))
     matches = joined(found)
-    completed = matches.kind == BY_EVENT
-    for info in plan.patterns:
-        rows = matches.row[completed & (matches.pattern == info.number)] if len(matches) else matches.row
-        if rows.size and plan.lanes[info.lane].reorder_ms is None:
-            batch.values[info.hit_row, rows] = 1.0
-            batch.values[info.risk_row, rows] = info.risk
+    if len(matches):
+        completed = (matches.kind == BY_EVENT) & plan.in_order[matches.pattern]
+        numbers, rows = matches.pattern[completed], matches.row[completed]
+        batch.values[plan.hit_rows[numbers], rows] = 1.0
+        batch.values[plan.risk_rows[numbers], rows] = plan.risks[numbers]
     return matches
 
 
@@ -149,7 +163,7 @@ def advance(plan: PatternsPlan, state: PatternsState, now_ms: int) -> Matches:
         if lane.reorder_ms is None:
             found.append(lane_state.advance(lane, now_ms))
         else:
-            found.append(lane_state.release(lane, now_ms, -1))
+            found.append(lane_state.release(lane, now_ms - lane.reorder_ms - 1, -1))
     return joined(found)
 
 

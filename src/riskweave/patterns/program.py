@@ -11,7 +11,7 @@ from typing import Protocol
 
 from riskweave.batch import STAGE_FEATURES
 from riskweave.errors import PolicyError, Span
-from riskweave.expressions.types import Col, Const, Op, Typed
+from riskweave.expressions.types import Col, Const, Op, Type, Typed
 from riskweave.kernels import condition_program as vm
 from riskweave.kernels.patterns import COUNT, COUNT_VALUES, FIRST, GREATEST, LAST, LEAST, SUM
 from riskweave.patterns.formula import (
@@ -62,11 +62,7 @@ class Expressions(Protocol):
     """What patterns ask of the room `expressions`."""
 
     def column(self, node: Typed) -> Col:
-        """Return the column that holds the value of a typed node at every event."""
-        ...
-
-    def text_code(self, text: str) -> float:
-        """Return the code that stands for a text in string columns."""
+        """Return the column that holds the value of a typed node (also of a constant) at every event."""
         ...
 
 
@@ -180,9 +176,10 @@ class Programs:
                     block.append((op, 0))
 
     def _typed(self, node: Typed, block: list[tuple[int, int]]) -> None:
-        if isinstance(node, Const):
+        if isinstance(node, Const) and not isinstance(node.value, str):
             block.append((vm.CONST, self._constant(self._number(node))))
         elif not reads_accepted(node):
+            # A text constant is a column, too: its code is only known while the engine runs.
             block.append((vm.COLUMN, self._column(self.row(node))))
         else:
             assert isinstance(node, Op)
@@ -224,8 +221,10 @@ class Programs:
             )
         for at, value in enumerate(node.extra):
             self._typed(node.args[0], block)
-            number = self.expressions.text_code(value) if isinstance(value, str) else float(str(value))
-            block.append((vm.CONST, self._constant(number)))
+            is_text = isinstance(value, str)
+            self._typed(
+                Const(str(value), Type.STRING) if is_text else Const(float(str(value)), Type.FLOAT), block
+            )
             block.append((op, 0))
             if at:
                 block.append((join, 0))
@@ -255,9 +254,7 @@ class Programs:
     def _number(self, node: Const) -> float:
         if node.value is None:
             return math.nan
-        if isinstance(node.value, str):
-            return self.expressions.text_code(node.value)
-        if isinstance(node.value, tuple):
+        if isinstance(node.value, str | tuple):
             raise PolicyError("a place cannot be compared with accepted events", self.span, "use `distance`")
         return float(node.value)
 

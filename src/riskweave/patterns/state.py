@@ -285,6 +285,10 @@ class LaneState:
         shared = min(kept.shape[1], taken["kept"].shape[1])
         kept[:, :shared] = taken["kept"][:, :shared]
         self._room_for(len(runs) + len(held), len(nodes))
+        if len(nodes):
+            # What arrives from now on comes after all that was brought along.
+            newest = int(nodes[:, kernel.N_ORDER].max())
+            self.meta[kernel.M_ORDER] = max(int(self.meta[kernel.M_ORDER]), newest + 1)
         key = np.int64(taken["key"])
         kernel.revive(
             tables,
