@@ -14,7 +14,7 @@ from tests.patterns.random_cases import cases
 
 RELAXED = settings(
     deadline=None,
-    max_examples=250,
+    max_examples=150,
     derandomize=True,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -121,6 +121,32 @@ def test_the_clock_moves_time_without_an_event():
     assert len(engine.advance(99_000)) == 0
 
 
+HELD = """
+held:
+  key: user
+  stages:
+    - {begin: a, on: a}
+    - {not_followed_by: n, where: 'event_type == "n" and amount < a.last.amount'}
+    - {followed_by: b, on: b, where: amount > a.last.amount}
+  within: 10s
+  skip: skip_past_last_event
+"""
+
+
+def test_a_match_that_was_held_back_sets_no_hit_when_it_is_reported():
+    engine = engine_of(HELD)
+    # a1 b3 is complete, but a5 began earlier and still waits for something larger than 5.
+    assert len(engine.feed(events("a5 a1 b3"))) == 0
+    batch = engine.batch([{"time": 4_000, "type": "n", "key": 7, "amount": 4.0}])
+    found = step(engine.plan, engine.state, batch)
+    assert (found.kind.tolist(), found.row.tolist(), found.time_ms.tolist()) == ([BY_TIME], [0], [4_000])
+    assert found.stages(0, engine.plan) == {"a": [2], "b": [3]}
+    assert column(engine, batch.values, "held") == [0]
+    engine = engine_of(HELD)
+    engine.feed(events("a5 a1 b3"))
+    assert engine.advance(11_000).time_ms.tolist() == [11_000]
+
+
 def test_timeouts_are_reported_when_asked_for():
     text = GROWING.replace("risk: 0.8", "timeouts: report").replace("1h", "5s")
     engine = engine_of(text)

@@ -423,7 +423,7 @@ def offer_to_instance(plan, state, batch, out, event, key, slot_key, pattern, in
     else:
         held_size = load(runs, instances[instance, I_HELD], held)
         after_size, held_size = release_held(
-            plan, state, out, instance, after_size, complete_size, held_size, event, times[event], BY_EVENT
+            plan, state, out, instance, after_size, complete_size, held_size, event, times[event]
         )
     after_size, held_size = keep_bounds(
         plan, state, out, instance, after_size, held_size, event, times[event]
@@ -608,7 +608,7 @@ def expire(plan, state, batch, out, instance, now_ms):
             release_node(nodes, meta, instances, instance, complete[at, R_NODE], patterns.shape[0])
     else:
         after_size, held_size = release_held(
-            plan, state, out, instance, after_size, complete_size, held_size, np.int64(-1), now_ms, BY_TIME
+            plan, state, out, instance, after_size, complete_size, held_size, np.int64(-1), now_ms
         )
     store(plan, state, instance, after_size, held_size)
 
@@ -632,7 +632,7 @@ def deadline_of(patterns, states, pattern, at_state, start_ms, previous_ms):
 
 
 @lean_kernel
-def release_held(plan, state, out, instance, after_size, complete_size, held_size, event, time_ms, kind):
+def release_held(plan, state, out, instance, after_size, complete_size, held_size, event, time_ms):
     """Report complete matches, unless a partial match that began earlier is alive; discard by strategy."""
     patterns = plan[0]
     nodes, instances, meta, heaps = state[1], state[3], state[6], state[7]
@@ -642,11 +642,13 @@ def release_held(plan, state, out, instance, after_size, complete_size, held_siz
     pattern = instances[instance, I_PATTERN]
     skip = patterns[pattern, P_SKIP]
     roots = patterns.shape[0]
+    # A match that is held keeps the place of the event that completed it where a run keeps its state.
+    now = meta[M_ORDER] + event if event >= 0 else np.int64(-1)
     for at in range(complete_size):
         held_size = push(
             held,
             held_size,
-            complete[at, R_STATE],
+            now,
             complete[at, R_NODE],
             complete[at, R_START_MS],
             complete[at, R_START],
@@ -655,6 +657,7 @@ def release_held(plan, state, out, instance, after_size, complete_size, held_siz
     while held_size > 0 and (after_size == 0 or held[0, R_START] <= after[0, R_START]):
         node = held[0, R_NODE]
         first = held[0, R_START]
+        by = BY_EVENT if event >= 0 and held[0, R_STATE] == now else BY_TIME
         held_size = pop(held, held_size)
         # What began before `limit` goes.
         limit = np.int64(-1)
@@ -673,7 +676,7 @@ def release_held(plan, state, out, instance, after_size, complete_size, held_siz
                 cell = nodes[cell, N_BEFORE]
             if limit < 0 or limit == first:
                 meta[M_SKIP_MISSING] += 1
-        report(plan, state, out, instance, node, event, time_ms, kind)
+        report(plan, state, out, instance, node, event, time_ms, by)
         release_node(nodes, meta, instances, instance, node, roots)
         if limit >= 0:
             after_size = discard_before(limit, after, after_size, nodes, meta, instances, instance, roots)
@@ -753,7 +756,7 @@ def keep_bounds(plan, state, out, instance, after_size, held_size, event, time_m
         dropped += 1
         if held_size > 0:
             after_size, held_size = release_held(
-                plan, state, out, instance, after_size, np.int64(0), held_size, event, time_ms, BY_EVENT
+                plan, state, out, instance, after_size, np.int64(0), held_size, event, time_ms
             )
     if dropped > 0:
         row = meta[M_DROPS]

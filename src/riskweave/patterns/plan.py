@@ -168,7 +168,7 @@ def advance(plan: PatternsPlan, state: PatternsState, now_ms: int) -> Matches:
 
 
 def _step_in_order(plan: PatternsPlan, lane: Lane, state: LaneState, batch: Batch) -> Matches:
-    progress = np.zeros((max(len(lane.progress), 1), batch.size if lane.progress else 1))
+    progress = np.zeros((len(lane.progress), batch.size)) if lane.progress else _NO_PROGRESS
     matches = state.run(
         lane,
         batch.values,
@@ -186,7 +186,7 @@ def _step_in_order(plan: PatternsPlan, lane: Lane, state: LaneState, batch: Batc
         if info.progress_row >= 0:
             batch.values[info.progress_row] = progress[at] / max(len(info.positive_stages), 1)
     late = matches.row < 0
-    if late.any():
+    if len(matches) and late.any():
         # The first event at or after the deadline is the one that let time pass it.
         rows = np.searchsorted(batch.watermark_ms, matches.time_ms[late], side="left")
         matches.row[late] = np.minimum(rows, batch.size - 1)
@@ -213,9 +213,7 @@ def _step_reordered(lane: Lane, state: LaneState, batch: Batch) -> Matches:
 
 def no_matches() -> Matches:
     """Return an empty result."""
-    ints = np.zeros(0, np.int64)
-    hashes = np.zeros(0, np.uint64)
-    return Matches(ints, ints, hashes, ints, ints, np.zeros(1, np.int64), hashes, ints, ints)
+    return _NO_MATCHES
 
 
 def joined(parts: list[Matches]) -> Matches:
@@ -239,3 +237,11 @@ def joined(parts: list[Matches]) -> Matches:
         np.concatenate([part.event_time_ms for part in parts]),
         np.concatenate([part.stage for part in parts]),
     )
+
+
+_NO_INTS = np.zeros(0, np.int64)
+_NO_HASHES = np.zeros(0, np.uint64)
+_NO_MATCHES = Matches(
+    _NO_INTS, _NO_INTS, _NO_HASHES, _NO_INTS, _NO_INTS, np.zeros(1, np.int64), _NO_HASHES, _NO_INTS, _NO_INTS
+)
+_NO_PROGRESS = np.zeros((1, 1))

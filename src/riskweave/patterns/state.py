@@ -77,14 +77,10 @@ class LaneState:
         progress: Floats,
     ) -> Matches:
         """Run events through the kernel, growing what is too small."""
-        batch = (
-            np.ascontiguousarray(values),
-            np.ascontiguousarray(time_ms),
-            np.ascontiguousarray(clock_ms),
-            np.ascontiguousarray(keys),
-            np.ascontiguousarray(hashes),
-            key_rows,
-        )
+        if not (values.flags.c_contiguous and keys.flags.c_contiguous):
+            # A stretch of a larger batch: the kernel reads rows that lie side by side.
+            values, keys = np.ascontiguousarray(values), np.ascontiguousarray(keys)
+        batch = (values, time_ms, clock_ms, keys, hashes, key_rows)
         return self._until_done(
             lane, lambda state, out: kernel.match_events(lane.tables, state, batch, out), progress
         )
@@ -105,8 +101,9 @@ class LaneState:
             if status == kernel.DONE:
                 break
             self._grow(int(status))
-        self._note_losses()
-        return self._collected(lane)
+        if meta[kernel.M_DROPS]:
+            self._note_losses()
+        return self._collected(lane) if meta[kernel.M_MATCHES] else no_matches()
 
     def _arrays(self) -> tuple[object, ...]:
         return (
@@ -148,10 +145,7 @@ class LaneState:
         kernel.fill_table(self.table, old)
 
     def _collected(self, lane: Lane) -> Matches:
-        count = int(self.meta[kernel.M_MATCHES])
-        if count == 0:
-            return no_matches()
-        found = self.matches[:count]
+        found = self.matches[: int(self.meta[kernel.M_MATCHES])]
         events = self.matched[: int(self.meta[kernel.M_EVENTS])]
         numbers = np.array(lane.patterns, np.int64)
         start = np.concatenate((found[:, kernel.O_EVENTS_START], found[-1:, kernel.O_EVENTS_END]))
@@ -261,9 +255,10 @@ class LaneState:
         nodes = self.nodes[list(order)].copy() if order else np.zeros((0, kernel.NODE_COLUMNS), np.int64)
         for at in range(len(nodes)):
             nodes[at, kernel.N_BEFORE] = order.get(int(nodes[at, kernel.N_BEFORE]), -1)
+        # A held match has no state: there stands the place of the event that completed it.
         places = [
-            [[row[R_STATE] - first_state, order.get(row[R_NODE], -1), *row[2:]] for row in rows]
-            for rows in (runs, held)
+            [[row[R_STATE] - offset, order.get(row[R_NODE], -1), *row[2:]] for row in rows]
+            for rows, offset in ((runs, first_state), (held, 0))
         ]
         return {
             "key": int(self.instances[instance, kernel.I_KEY]),
@@ -279,8 +274,7 @@ class LaneState:
         tables: Any = lane.tables
         first_state = lane.first_states[pattern]
         nodes, runs, held = taken["nodes"].copy(), taken["runs"].copy(), taken["held"].copy()
-        for rows in (runs, held):
-            rows[:, R_STATE] += first_state
+        runs[:, R_STATE] += first_state
         kept = np.zeros((len(nodes), self.kept.shape[1]))
         shared = min(kept.shape[1], taken["kept"].shape[1])
         kept[:, :shared] = taken["kept"][:, :shared]
