@@ -1,4 +1,4 @@
-"""Speed of the patterns room alone: python benchmarks/patterns_kernel.py DATA [--runs 5]
+"""Speed of the patterns room alone: python benchmarks/patterns_kernel.py DATA [--curves] [--json FILE]
 
 DATA holds tx.parquet and logins.parquet (columns ts, user_id, device_id, amount; ts, user_id, ok).
 Timed is `step` of the room, with the conditions on single events evaluated by NumPy; the feature "a
@@ -9,6 +9,9 @@ device this user never used before" is another room's work and prepared before. 
   c2    five consecutive failed logins, next a success, within 30 min
   many  100 patterns at once, variations of c1
   idle  c1 on events of which none starts a match
+  flood one key, 20,000 events that Flink's state would keep for ever: under the cap, losses counted
+
+With --curves also: events/s against the number of patterns and the length of the window.
 """
 
 from __future__ import annotations
@@ -67,6 +70,40 @@ def c2() -> dict[str, object]:
         ],
         "within": "30m",
     }
+
+
+def long(window: str) -> dict[str, object]:
+    """A pattern whose partial matches live as long as its window: large, then on a new device."""
+    stages = [
+        {"begin": "large", "where": "amount > 1000"},
+        {"followed_by": "new", "where": "new_device == 1"},
+        {"followed_by": "more", "where": "amount > 2 * large.last.amount"},
+    ]
+    return {"key": "user", "stages": stages, "within": window}
+
+
+def flood() -> dict[str, object]:
+    """One key, events that all continue everything: what is kept, and what is counted as lost."""
+    stages = [
+        {"begin": "a", "where": "amount > 0"},
+        {"followed_by": "b", "where": "amount > 0", "one_or_more": True, "allow_combinations": True},
+        {"followed_by": "c", "where": "amount < 0"},
+    ]
+    engine = engine_of({"flood": {"key": "user", "stages": stages}}, {"amount": Type.FLOAT})
+    count = 20_000
+    found = batches(
+        engine,
+        {"time": np.arange(1, count + 1), "key": np.zeros(count, np.int64), "amount": np.ones(count)},
+        1_000,
+    )
+    seconds, _ = run(engine, found)
+    described = engine.state.describe()
+    dropped = engine.state.losses(engine.plan, "flood")
+    print(
+        f"flood    {count / seconds:8.0f} events/s   {described['partial_matches']} partial matches, "
+        f"{described['events']} events kept, {described['bytes']:,} bytes, {dropped:,} dropped and counted"
+    )
+    return {"name": "flood", "events_per_second": count / seconds, "dropped": dropped, **described}
 
 
 def engine_of(patterns: dict[str, dict[str, object]], fields: dict[str, Type]) -> LittleEngine:
@@ -146,6 +183,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("data", type=Path)
     arguments.add_argument("--runs", type=int, default=5)
+    arguments.add_argument("--curves", action="store_true")
     arguments.add_argument("--json", type=Path)
     given = arguments.parse_args()
     tx = {name: column.to_numpy() for name, column in zip(*_table(given.data / "tx.parquet"), strict=True)}
@@ -174,6 +212,13 @@ def main() -> None:
     results.append(measure("many", many, fields, some, max(1, given.runs // 2), 4_096))
     quiet = dict(payments, amount=np.minimum(payments["amount"], 900.0))
     results.append(measure("idle", {"c1": c1()}, fields, quiet, given.runs))
+    results.append(flood())
+    if given.curves:
+        for count in (1, 3, 10, 30, 100, 300):
+            several = {f"p{n}": c1(500.0 + 5.0 * n, f"{40 + n % 20}m") for n in range(count)}
+            results.append(measure(f"n={count}", several, fields, some, 1, 4_096))
+        for window in ("1m", "10m", "1h", "6h", "1d", "7d"):
+            results.append(measure(f"w={window}", {"long": long(window)}, fields, payments, 1))
     if given.json:
         given.json.write_text(json.dumps(results, indent=1))
 
