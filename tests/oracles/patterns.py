@@ -594,12 +594,13 @@ class Cell:
     before: Cell | None
 
     @property
-    def order(self) -> tuple[float, float]:
+    def order(self) -> float:
         return order_of(self.event)
 
 
-def order_of(event: Event) -> tuple[float, float]:
-    return (event["ts"], event["order"])
+def order_of(event: Event) -> float:
+    """Return an event's place among all events of its stream, in the order they are handled."""
+    return event["order"]
 
 
 @dataclass(eq=False)
@@ -608,7 +609,7 @@ class Run:
 
     state: State
     cells: Cell | None = None
-    first: tuple[float, float] = (NEVER, NEVER)
+    first: float = NEVER
     start_ms: float = NEVER
     previous_ms: float = NEVER
 
@@ -716,6 +717,11 @@ class Matcher:
         self.pass_time(event["ts"])
         self.offer(event)
 
+    def arrive(self, event: Event, clock_ms: float) -> None:
+        """Take one event as it arrives, late or not; `clock_ms` is the greatest time seen so far."""
+        self.advance(clock_ms)
+        self.offer(event)
+
     def advance(self, now_ms: float) -> None:
         """Pass every deadline up to `now_ms`, each at its own instant."""
         while self.deadlines and min(self.deadlines) <= now_ms:
@@ -776,7 +782,8 @@ class Matcher:
             if len(self.held):
                 self.release(Heap(), self.runs, event["ts"])
         if self.gap_timers:
-            self.deadlines.update(at for at in map(self.deadline, self.runs) if event["ts"] < at < NEVER)
+            # One that has passed already counts from the next look at the time.
+            self.deadlines.update(at for at in map(self.deadline, self.runs) if at < NEVER)
 
     def is_too_large(self) -> bool:
         if self.partials_max and max(len(self.runs) - 1, len(self.held)) > self.partials_max:
@@ -879,6 +886,25 @@ def run_case(case: dict[str, Any], **options: Any) -> Answer:
             matchers[key] = Matcher(case["pattern"], **options)
         matchers[key].feed(event)
     answer = Answer([], [], late)
+    for key, matcher in matchers.items():
+        matcher.advance(NEVER)
+        answer.matches += [(key, ts, ids(seen)) for ts, seen in matcher.matches]
+        answer.timeouts += [(key, ts, ids(seen)) for ts, seen in matcher.timeouts]
+        answer.dropped += matcher.dropped
+    return answer
+
+
+def run_as_it_arrives(case: dict[str, Any], **options: Any) -> Answer:
+    """Run a case whose events may be late, each taken as it arrives with its own time."""
+    matchers: dict[str, Matcher] = {}
+    clock = -NEVER
+    for order, event in enumerate(case["events"]):
+        key = event["key"]
+        clock = max(clock, event["ts"])
+        if key not in matchers:
+            matchers[key] = Matcher(case["pattern"], gap_timers=True, **options)
+        matchers[key].arrive(dict(event, order=order), clock)
+    answer = Answer([], [], [])
     for key, matcher in matchers.items():
         matcher.advance(NEVER)
         answer.matches += [(key, ts, ids(seen)) for ts, seen in matcher.matches]

@@ -103,10 +103,13 @@ def value_of(spec: Any) -> Typed:
     return Op("coalesce", (accepted, Const(float(spec["default"]), Type.FLOAT)), Type.FLOAT)
 
 
-def run_in_room(case: dict[str, Any], cuts: list[int] | None = None, **bounds: int) -> Answer:
+def run_in_room(
+    case: dict[str, Any], cuts: list[int] | None = None, as_it_arrives: bool = False, **bounds: int
+) -> Answer:
     """Run a case through the patterns room; raises `Refused` as the oracle does.
 
-    The stream is fed in batches cut at `cuts`; between them the state goes through a snapshot.
+    The stream is fed in batches cut at `cuts`; between them the state goes through a snapshot. With
+    `as_it_arrives` events are not brought in order first.
     """
     spec = spec_of(case["pattern"])
     spec.partials_max = bounds.get("partials_max", spec.partials_max)
@@ -118,7 +121,7 @@ def run_in_room(case: dict[str, Any], cuts: list[int] | None = None, **bounds: i
         engine = LittleEngine([spec], FIELDS).ready()
     except PolicyError as error:
         raise Refused(error.message) from None
-    events = in_order(case)[0] if delay is None else case["events"]
+    events = case["events"] if delay is not None or as_it_arrives else in_order(case)[0]
     keys = list(dict.fromkeys(each["key"] for each in case["events"]))
     plain = [
         {

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.oracles.patterns import Answer, frozen, run_case
+from tests.oracles.patterns import Answer, frozen, run_as_it_arrives, run_case
 from tests.patterns.case_format import run_in_room
 from tests.patterns.random_cases import cases
 
@@ -57,3 +57,13 @@ def test_late_events_wait_for_their_order_or_are_named(case, cuts):
     expected = run_case(case, gap_timers=True, **bounds)
     cuts = [cut for cut in cuts if cut < len(case["events"])]
     assert_same(expected, run_in_room(case, cuts, **bounds))
+
+
+@RELAXED
+@given(cases(events_max=30, late=True), st.lists(st.integers(1, 29), max_size=3))
+def test_late_events_are_taken_as_they_arrive_with_their_own_time(case, cuts):
+    bounds = {"partials_max": 60, "events_max": 400}
+    del case["watermark_delay_ms"]
+    expected = run_as_it_arrives(case, **bounds)
+    cuts = [cut for cut in cuts if cut < len(case["events"])]
+    assert_same(expected, run_in_room(case, cuts, as_it_arrives=True, **bounds))
