@@ -348,9 +348,14 @@ def test_a_snapshot_of_other_patterns_or_a_damaged_one_is_refused():
     with pytest.raises(StateError, match="other patterns"):
         PatternsState.restore(other.plan, one.state.snapshot())
     damaged = one.state.snapshot()
-    del damaged["lanes"][0]["meta"]
+    del damaged["0.meta"]
     with pytest.raises(StateError, match="damaged"):
         PatternsState.restore(one.plan, damaged)
+    one.feed(events("a5"))
+    cut_short = one.state.snapshot()
+    cut_short["0.nodes"] = cut_short["0.nodes"][:1]
+    with pytest.raises(StateError, match="cut short"):
+        PatternsState.restore(one.plan, cut_short)
 
 
 @pytest.mark.parametrize("cut", [20, 50])
@@ -372,6 +377,19 @@ def test_a_pattern_that_did_not_change_keeps_its_partial_matches_through_a_chang
     earlier = [(names[number], *rest) for number, *rest in before if names[number] in kept]
     assert sorted(mine + earlier, key=repr) == sorted(theirs, key=repr)
     assert new.state.losses(new.plan, "flood") == whole.state.losses(whole.plan, "flood")
+
+
+def test_a_pattern_that_changed_starts_from_the_history_that_is_replayed():
+    text = GROWING.replace("2 * small", "3 * small")
+    old, new = engine_of(GROWING + FLOOD), engine_of(FLOOD + text)
+    old.feed(STREAM[:40])
+    new.feed(STREAM[:40])
+    whole = engine_of(text + FLOOD)
+    before, expected = told(whole.feed(STREAM[:40])), told(whole.feed(STREAM[40:]))
+    assert before
+    new.state = PatternsState.adopt(new.plan, old.plan, old.state, replayed=new.state)
+    swapped = [(1 - number, *rest) for number, *rest in told(new.feed(STREAM[40:]))]
+    assert sorted(swapped, key=repr) == expected
 
 
 def names_of(engine: LittleEngine) -> dict[int, str]:

@@ -7,7 +7,7 @@ each value that later conditions read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -310,13 +310,18 @@ class LaneState:
         while self.timers.shape[0] - meta[kernel.M_TIMERS] < 1:
             self._grow(kernel.GROW_TIMERS)
 
+    def follow(self, other: LaneState) -> None:
+        """Let the clock and the count of events go on from where those of another state are."""
+        for each in (kernel.M_ORDER, kernel.M_CLOCK_MS):
+            self.meta[each] = max(self.meta[each], other.meta[each])
+
     def drop(self, lane: Lane, instance: int) -> None:
         """Let go of an instance."""
         kernel.forget(lane.tables, self._arrays(), np.int64(instance))
 
     # ---- snapshots
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return everything that the next event could depend on."""
         meta = self.meta
         return {
@@ -336,11 +341,20 @@ class LaneState:
         }
 
     @classmethod
-    def restore(cls, lane: Lane, snapshot: dict[str, Any]) -> LaneState:
+    def restore(cls, lane: Lane, snapshot: Mapping[str, NDArray[Any]]) -> LaneState:
         """Return a state that goes on where the snapshot was taken."""
         state = cls(lane)
         try:
             state.meta = np.asarray(snapshot["meta"], np.int64).copy()
+            for name, top in (
+                ("runs", kernel.M_RUN_TOP),
+                ("nodes", kernel.M_NODE_TOP),
+                ("kept", kernel.M_NODE_TOP),
+                ("instances", kernel.M_INSTANCE_TOP),
+                ("timers", kernel.M_TIMERS),
+            ):
+                if len(snapshot[name]) != state.meta[top]:
+                    raise ValueError(f"{name} is cut short")
             state.runs = _with_room(snapshot["runs"], state.runs)
             state.nodes = _with_room(snapshot["nodes"], state.nodes)
             state.kept = _with_room(snapshot["kept"], state.kept, len(state.nodes))
@@ -386,7 +400,7 @@ class _Waiting:
         self.keys, self.values = self.keys[:, stays], self.values[:, stays]
         return taken
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, NDArray[Any]]:
         return {
             "waiting_time_ms": self.time_ms.copy(),
             "waiting_keys": self.keys.copy(),
@@ -394,7 +408,7 @@ class _Waiting:
             "waiting_values": self.values.copy(),
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
         self.time_ms = np.asarray(snapshot["waiting_time_ms"], np.int64)
         self.keys = np.asarray(snapshot["waiting_keys"], np.int64)
         self.hashes = np.asarray(snapshot["waiting_hashes"], np.int64)
@@ -427,43 +441,56 @@ class PatternsState:
 
     # ---- snapshots and change
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return the state as named arrays, per lane, and the fingerprint of its plan."""
-        return {"fingerprint": self.fingerprint, "lanes": [lane.snapshot() for lane in self.lanes]}
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Return everything as named arrays that `restore` takes."""
+        arrays = {"fingerprint": np.frombuffer(self.fingerprint.encode(), np.uint8).copy()}
+        for number, lane in enumerate(self.lanes):
+            arrays |= {f"{number}.{name}": array for name, array in lane.snapshot().items()}
+        return arrays
 
     @classmethod
-    def restore(cls, plan: PatternsPlan, snapshot: dict[str, Any]) -> PatternsState:
-        """Return the state of a snapshot; raises StateError when it was made by other patterns."""
-        if snapshot.get("fingerprint") != plan.fingerprint:
+    def restore(cls, plan: PatternsPlan, arrays: Mapping[str, NDArray[Any]]) -> PatternsState:
+        """Return the state that `snapshot` saw; raises StateError when it was made with other patterns."""
+        if bytes(arrays.get("fingerprint", np.zeros(0, np.uint8))) != plan.fingerprint.encode():
             raise StateError("the snapshot was made with other patterns")
-        lanes = snapshot["lanes"]
-        if len(lanes) != len(plan.lanes):
-            raise StateError("the snapshot has another number of lanes")
-        return cls(
-            plan, [LaneState.restore(lane, each) for lane, each in zip(plan.lanes, lanes, strict=True)]
-        )
+        lanes = []
+        for number, lane in enumerate(plan.lanes):
+            mine = {
+                name.partition(".")[2]: each for name, each in arrays.items() if name.startswith(f"{number}.")
+            }
+            lanes.append(LaneState.restore(lane, mine))
+        return cls(plan, lanes)
 
     @classmethod
-    def adopt(cls, plan: PatternsPlan, old_plan: PatternsPlan, old: PatternsState) -> PatternsState:
-        """Return a state for a new plan: patterns that did not change keep their partial matches."""
+    def adopt(
+        cls,
+        plan: PatternsPlan,
+        old_plan: PatternsPlan,
+        old: PatternsState,
+        replayed: PatternsState | None = None,
+    ) -> PatternsState:
+        """Return a state for a new plan: patterns that did not change keep their partial matches.
+
+        `replayed` is a state of the new plan that has seen the history that is kept: from it the
+        patterns that changed, or are new, take theirs. Without it they start empty.
+        """
         state = cls.create(plan)
         before = {info.name: info for info in old_plan.patterns}
-        for lane, lane_state in zip(plan.lanes, state.lanes, strict=True):
-            sources = {
-                before[plan.patterns[n].name].lane for n in lane.patterns if plan.patterns[n].name in before
-            }
+        for number, lane in enumerate(plan.lanes):
+            named = [plan.patterns[each].name for each in lane.patterns]
+            sources = [old.lanes[before[name].lane] for name in named if name in before]
+            if replayed is not None:
+                sources.append(replayed.lanes[number])
+                state.lanes[number].waiting = replayed.lanes[number].waiting
+                state.lanes[number].released_ms = replayed.lanes[number].released_ms
             for source in sources:
-                lane_state.meta[kernel.M_ORDER] = max(
-                    lane_state.meta[kernel.M_ORDER], old.lanes[source].meta[kernel.M_ORDER]
-                )
-                lane_state.meta[kernel.M_CLOCK_MS] = max(
-                    lane_state.meta[kernel.M_CLOCK_MS], old.lanes[source].meta[kernel.M_CLOCK_MS]
-                )
+                state.lanes[number].follow(source)
         for info in plan.patterns:
             earlier = before.get(info.name)
-            if earlier is None or earlier.fingerprint != info.fingerprint:
-                continue
-            _move(old_plan, old, earlier.number, plan, state, info.number)
+            if earlier is not None and earlier.fingerprint == info.fingerprint:
+                _move(old_plan, old, earlier.number, plan, state, info.number)
+            elif replayed is not None:
+                _move(plan, replayed, info.number, plan, state, info.number)
         for lane, lane_state in zip(plan.lanes, state.lanes, strict=True):
             _keep_waiting(plan, lane, lane_state, old_plan, old)
         return state
