@@ -1,4 +1,3 @@
-# ruff: noqa: RUF059 (every helper unpacks the same tuples in the same order, used or not)
 """Event patterns: offers each event to the partial matches of its key, and lets time pass.
 
 The automaton (frozen, `plan`), the partial matches (`state`), the events (`batch`) and what is
@@ -137,10 +136,10 @@ def match_events(plan, state, batch, out):
 
     Returns DONE, or GROW_* when an array must grow first.
     """
-    patterns, states, edges, conditions, code, constants, kept_values, bit_rows, begins, column_rows = plan
-    runs, nodes, kept, instances, table, timers, meta, heaps, work, stack, salts = state
-    values, times, clocks, keys, hashes, key_rows = batch
-    begin_rows, begin_starts, begin_patterns, role_starts = begins
+    begins = plan[8]
+    table, timers, meta, salts = state[4], state[5], state[6], state[10]
+    values, times, clocks, keys, key_rows = batch[0], batch[1], batch[2], batch[3], batch[5]
+    begin_rows, role_starts = begins[0], begins[3]
     count = times.size
     event = meta[M_EVENT]
     role = meta[M_ROLE]
@@ -205,8 +204,8 @@ def forget(plan, state, instance):
         while run >= 0:
             release_node(nodes, meta, instances, instance, runs[run, R_NODE], roots)
             run = runs[run, RUN_NEXT]
-    instances[instance, I_RUNS] = save(runs, meta, instances[instance, I_RUNS], heaps[AFTER], 0)
-    instances[instance, I_HELD] = save(runs, meta, instances[instance, I_HELD], heaps[HELD], 0)
+    instances[instance, I_RUNS] = save(runs, meta, instances[instance, I_RUNS], heaps[AFTER], np.int64(0))
+    instances[instance, I_HELD] = save(runs, meta, instances[instance, I_HELD], heaps[HELD], np.int64(0))
     free_instance(state, instance)
 
 
@@ -218,7 +217,7 @@ def revive(plan, state, pattern, key, slot_key, nodes_in, kept_in, runs_in, held
     node before, or -1. `runs_in` and `held_in` are heaps whose nodes are rows of `nodes_in`, or -1.
     """
     patterns = plan[0]
-    runs, nodes, kept, instances, table, timers, meta, heaps, work, stack, salts = state
+    nodes, kept, instances, heaps = state[1], state[2], state[3], state[7]
     instance = new_instance(state, pattern, key, slot_key)
     instances[instance, I_SEEN_MS] = seen_ms
     # Node numbers are remembered behind the incoming rows, whose reference column is free for it.
@@ -292,8 +291,8 @@ def pass_time(plan, state, batch, out, now_ms):
 @lean_kernel
 def offer(plan, state, batch, out, event, role, key):
     """Offer an event to the instances of its key, and begin new ones."""
-    patterns, states, edges, conditions, code, constants, kept_values, bit_rows, begins, column_rows = plan
-    runs, nodes, kept, instances, table, timers, meta, heaps, work, stack, salts = state
+    patterns, begins = plan[0], plan[8]
+    instances, table, meta, work, salts = state[3], state[4], state[6], state[8], state[10]
     begin_rows, begin_starts, begin_patterns, role_starts = begins
     values = batch[0]
 
@@ -355,9 +354,9 @@ def bits_of(patterns, bit_rows, values, pattern, event):
 @lean_kernel
 def offer_to_instance(plan, state, batch, out, event, key, slot_key, pattern, instance, may_begin):
     """Let every partial match of one instance take, skip or die on an event."""
-    patterns, states, edges, conditions, code, constants, kept_values, bit_rows, begins, column_rows = plan
-    runs, nodes, kept, instances, table, timers, meta, heaps, work, stack, salts = state
-    values, times, clocks, keys, hashes, key_rows = batch
+    patterns, states, bit_rows = plan[0], plan[1], plan[7]
+    runs, nodes, instances, meta, heaps = state[0], state[1], state[3], state[6], state[7]
+    values, times = batch[0], batch[1]
     mask = bits_of(patterns, bit_rows, values, pattern, event)
     start_state = patterns[pattern, P_START]
 
@@ -383,7 +382,7 @@ def offer_to_instance(plan, state, batch, out, event, key, slot_key, pattern, in
     held = heaps[HELD]
     fresh = instance < 0
     if fresh:
-        before_size = push(before, 0, start_state, pattern, NEVER, NEVER, NEVER)
+        before_size = push(before, np.int64(0), start_state, pattern, NEVER, NEVER, NEVER)
         instance = new_instance(state, pattern, key, slot_key)
     else:
         before_size = load(runs, instances[instance, I_RUNS], before)
@@ -418,7 +417,7 @@ def offer_to_instance(plan, state, batch, out, event, key, slot_key, pattern, in
     held_size = np.int64(0)
     if patterns[pattern, P_SKIP] == NO_SKIP:
         for at in range(complete_size):
-            report(plan, state, out, instance, complete[at, R_NODE], event, times[event], BY_EVENT)
+            report(plan, state, out, instance, complete[at, R_NODE], event, times[event], np.int64(BY_EVENT))
             release_node(nodes, meta, instances, instance, complete[at, R_NODE], patterns.shape[0])
     else:
         held_size = load(runs, instances[instance, I_HELD], held)
@@ -436,9 +435,18 @@ def offer_to_instance(plan, state, batch, out, event, key, slot_key, pattern, in
 @lean_kernel
 def branch(plan, state, batch, event, mask, pattern, instance, at, after_size, complete_size):
     """Offer an event to one partial match; add what becomes of it to `after` and `complete`."""
-    patterns, states, edges, conditions, code, constants, kept_values, bit_rows, begins, column_rows = plan
-    runs, nodes, kept, instances, table, timers, meta, heaps, work, stack, salts = state
-    values, times, clocks, keys, hashes, key_rows = batch
+    patterns, states, edges, conditions, code, constants, kept_values, column_rows = (
+        plan[0],
+        plan[1],
+        plan[2],
+        plan[3],
+        plan[4],
+        plan[5],
+        plan[6],
+        plan[9],
+    )
+    nodes, kept, meta, heaps, work, stack = state[1], state[2], state[6], state[7], state[8], state[9]
+    values, times, hashes = batch[0], batch[1], batch[4]
     before = heaps[BEFORE]
     after = heaps[AFTER]
     complete = heaps[COMPLETE]
@@ -600,11 +608,11 @@ def expire(plan, state, batch, out, instance, now_ms):
             )
         else:
             if patterns[pattern, P_TIMEOUTS] != 0:
-                report(plan, state, out, instance, node, np.int64(-1), deadline_ms, TIMED_OUT)
+                report(plan, state, out, instance, node, np.int64(-1), deadline_ms, np.int64(TIMED_OUT))
             release_node(nodes, meta, instances, instance, node, patterns.shape[0])
     if patterns[pattern, P_SKIP] == NO_SKIP:
         for at in range(complete_size):
-            report(plan, state, out, instance, complete[at, R_NODE], np.int64(-1), now_ms, BY_TIME)
+            report(plan, state, out, instance, complete[at, R_NODE], np.int64(-1), now_ms, np.int64(BY_TIME))
             release_node(nodes, meta, instances, instance, complete[at, R_NODE], patterns.shape[0])
     else:
         after_size, held_size = release_held(
@@ -657,7 +665,7 @@ def release_held(plan, state, out, instance, after_size, complete_size, held_siz
     while held_size > 0 and (after_size == 0 or held[0, R_START] <= after[0, R_START]):
         node = held[0, R_NODE]
         first = held[0, R_START]
-        by = BY_EVENT if event >= 0 and held[0, R_STATE] == now else BY_TIME
+        by = np.int64(BY_EVENT) if event >= 0 and held[0, R_STATE] == now else np.int64(BY_TIME)
         held_size = pop(held, held_size)
         # What began before `limit` goes.
         limit = np.int64(-1)
@@ -984,7 +992,7 @@ def room_for_deadline(patterns, state, out, instance):
 
 @lean_kernel
 def room(state, out, need_runs, need_nodes, need_matches, need_events, todo):
-    runs, nodes, kept, instances, table, timers, meta, heaps, work, stack, salts = state
+    runs, nodes, instances, table, timers, meta = state[0], state[1], state[3], state[4], state[5], state[6]
     if runs.shape[0] - meta[M_RUN_USED] < need_runs:
         return GROW_RUNS
     if nodes.shape[0] - meta[M_NODE_USED] < need_nodes:

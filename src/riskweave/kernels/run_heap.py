@@ -6,6 +6,8 @@ and may discard the others. So rows move exactly as in a heap that sifts up when
 is rebuilt from the bottom after rows are discarded.
 """
 
+import numpy as np
+
 from riskweave.kernels.compile import lean_kernel
 
 R_STATE, R_NODE, R_START_MS, R_START, R_PREVIOUS_MS = 0, 1, 2, 3, 4
@@ -36,7 +38,7 @@ def pop(heap, size):
     """Remove the top row, which the caller has read; return the new size."""
     size -= 1
     if size > 0:
-        _sink(heap, size, 0, size)
+        _sink(heap, size, np.int64(0), size)
     return size
 
 
