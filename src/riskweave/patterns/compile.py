@@ -319,7 +319,6 @@ class _LaneCompiler:
         row[kernel.P_BITS_END] = len(self.bit_rows)
         row[kernel.P_TIMEOUTS] = int(spec.report_timeouts)
         row[kernel.P_PROGRESS_ROW] = progress_row
-        row[kernel.P_HAS_GAPS] = int(any(state.gap_ms for state in automaton.states))
         self.pattern_rows.append(row)
         self.scratch_runs = max(self.scratch_runs, (spec.partials_max + 2) * (branches + 2))
         self.scratch_work = max(self.scratch_work, work)

@@ -8,7 +8,7 @@ them. Of no event, `count` and `sum` are 0, the others null.
 from __future__ import annotations
 
 from riskweave.errors import PolicyError, Span, did_you_mean
-from riskweave.expressions.types import Col, Expr, FeatureCall, Op, Scope, Type, Typed
+from riskweave.expressions.types import Expr, FeatureCall, Op, Scope, Type, Typed
 from riskweave.patterns.formula import ACCEPTED
 from riskweave.patterns.spec import PatternSpec
 
@@ -109,8 +109,3 @@ class StageScope:
     def member(self, list_name: str, operand: Typed, span: Span) -> Typed:
         """Return whether `operand` is on a list."""
         return self.outer.member(list_name, operand, span)
-
-
-def event_time() -> Col:
-    """Return the column of the event's time."""
-    return Col(0, Type.TIME, 0, "event_time")

@@ -585,8 +585,19 @@ class PatternsState:
         return gone
 
     def describe(self) -> dict[str, int]:
-        """Return counts and bytes."""
-        total = {"keys": 0, "instances": 0, "partial_matches": 0, "events": 0, "waiting": 0, "bytes": 0}
+        """Return counts and bytes: what is kept, and what was late, dropped, or could not be skipped to."""
+        names = (
+            "keys",
+            "instances",
+            "partial_matches",
+            "events",
+            "waiting",
+            "late",
+            "dropped",
+            "skip_missing",
+            "bytes",
+        )
+        total = dict.fromkeys(names, 0)
         for lane in self.lanes:
             meta = lane.meta
             total["keys"] += int(meta[kernel.M_TABLE_USED])
@@ -594,6 +605,9 @@ class PatternsState:
             total["partial_matches"] += int(meta[kernel.M_RUN_USED])
             total["events"] += int(meta[kernel.M_NODE_USED]) - len(lane.dropped)
             total["waiting"] += int(lane.waiting.time_ms.size)
+            total["late"] += lane.late_events
+            total["dropped"] += int(lane.dropped.sum())
+            total["skip_missing"] += int(meta[kernel.M_SKIP_MISSING])
             arrays = (lane.runs, lane.nodes, lane.kept, lane.instances, lane.table, lane.timers, lane.heaps)
             total["bytes"] += sum(each.nbytes for each in arrays) + lane.waiting.values.nbytes
         return total
