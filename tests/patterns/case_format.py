@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from riskweave.batch import TIMED_OUT, Matches
 from riskweave.errors import PolicyError, Span
 from riskweave.expressions.types import Col, Const, Op, Type, Typed
 from riskweave.kernels import patterns as kernel
 from riskweave.patterns.formula import ACCEPTED
-from riskweave.patterns.plan import TIMED_OUT, Matches
+from riskweave.patterns.plan import stages_of
 from riskweave.patterns.spec import Clause, PatternSpec, StageSpec, Times
 from riskweave.patterns.state import PatternsState
 from tests.oracles.patterns import Answer, Refused, in_order
@@ -155,5 +156,5 @@ def run_in_room(
 def _add(answer: Answer, found: Matches, engine: LittleEngine, keys: list[str]) -> None:
     for at in range(len(found)):
         key = keys[int(found.key[at]) // 1_000_003 - 1]
-        entry = (key, int(found.time_ms[at]), found.stages(at, engine.plan))
+        entry = (key, int(found.time_ms[at]), stages_of(engine.plan, found, at))
         (answer.timeouts if found.kind[at] == TIMED_OUT else answer.matches).append(entry)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from riskweave.batch import STAGE_DECODED, TIME_ROW, TYPE_ROW, Batch, Layout, empty_batch
+from riskweave.batch import STAGE_DECODED, TIME_ROW, TYPE_ROW, Batch, Layout, Matches, empty_batch
 from riskweave.document import Node
 from riskweave.errors import PolicyError, Span
 from riskweave.expressions.types import Col, Const, Op, Scope, Type, Typed
 from riskweave.patterns.compile import PatternsCompiler
-from riskweave.patterns.plan import Matches, PatternsPlan, advance, joined, step
+from riskweave.patterns.plan import PatternsPlan, advance, joined, step
 from riskweave.patterns.spec import PatternSpec
 from riskweave.patterns.state import PatternsState
 from tests.patterns.little_language import check_text

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from riskweave.batch import BY_EVENT, BY_TIME, TIMED_OUT
 from riskweave.document import parse_yaml
 from riskweave.errors import StateError
 from riskweave.expressions.types import Type
-from riskweave.patterns.plan import BY_EVENT, BY_TIME, TIMED_OUT, step
+from riskweave.patterns.plan import stages_of, step
 from riskweave.patterns.spec import read_patterns
 from riskweave.patterns.state import PatternsState
 from tests.oracles.patterns import Matcher
@@ -60,7 +61,7 @@ def test_the_event_that_completes_a_match_gets_the_hit_and_the_risk():
     matches = step(engine.plan, engine.state, batch)
     assert column(engine, batch.values, "growing") == [0, 0, 0, 0, 1]
     assert column(engine, batch.values, "growing.risk") == [0, 0, 0, 0, 0.8]
-    assert [matches.stages(at, engine.plan) for at in range(len(matches))] == [
+    assert [stages_of(engine.plan, matches, at) for at in range(len(matches))] == [
         {"small": [1], "large": [3], "end": [5]},
         {"small": [2], "large": [3], "end": [5]},
     ]
@@ -140,7 +141,7 @@ def test_a_match_that_was_held_back_sets_no_hit_when_it_is_reported():
     batch = engine.batch([{"time": 4_000, "type": "n", "key": 7, "amount": 4.0}])
     found = step(engine.plan, engine.state, batch)
     assert (found.kind.tolist(), found.row.tolist(), found.time_ms.tolist()) == ([BY_TIME], [0], [4_000])
-    assert found.stages(0, engine.plan) == {"a": [2], "b": [3]}
+    assert stages_of(engine.plan, found, 0) == {"a": [2], "b": [3]}
     assert column(engine, batch.values, "held") == [0]
     engine = engine_of(HELD)
     engine.feed(events("a5 a1 b3"))
@@ -153,7 +154,7 @@ def test_timeouts_are_reported_when_asked_for():
     engine.feed(events("a5 a30"))
     found = engine.advance(6_000)
     assert found.kind.tolist() == [TIMED_OUT]
-    assert found.stages(0, engine.plan) == {"small": [1], "large": [2]}
+    assert stages_of(engine.plan, found, 0) == {"small": [1], "large": [2]}
     assert engine.advance(7_000).time_ms.tolist() == [7_000]
 
 
@@ -188,7 +189,7 @@ def test_a_pattern_may_wait_for_the_order():
     engine = engine_of(REORDERED)
     stream = [(5_000, "b"), (4_000, "a"), (7_100, "x"), (4_500, "a"), (9_500, "x")]
     found = engine.feed([{"time": time, "type": kind, "key": 7} for time, kind in stream])
-    assert [found.stages(at, engine.plan) for at in range(len(found))] == [{"a": [2], "b": [1]}]
+    assert [stages_of(engine.plan, found, at) for at in range(len(found))] == [{"a": [2], "b": [1]}]
     # Known when the watermark (greatest time - 2 s - 1 ms) passed b, at the third event.
     assert (found.row.tolist(), found.time_ms.tolist()) == ([2], [5_000])
     assert engine.state.lanes[0].late_events == 1

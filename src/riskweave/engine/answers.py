@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Batch
-from riskweave.engine.decisions import Decision, Decisions, Hit, ListMatch, Output, python_value
+from riskweave.engine.decisions import Decision, Decisions, Hit, ListMatch, Output, PatternHits, python_value
+from riskweave.engine.matches import PatternMatch, completed_by, made_by_time, match_at
 from riskweave.expressions.types import Type
+from riskweave.patterns.plan import no_matches
 from riskweave.policy.plan import Plan
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Answers:
             numbers,
             values,
             self._matches(state, batch) if self.plan.lists.matchers else (),
+            self._patterns(batch, completed_by(batch.matches, 0)),
+            self._patterns(batch, made_by_time(batch.matches)),
         )
 
     def at(self, decisions: Decisions, index: int) -> Decision:
@@ -66,6 +70,8 @@ class Answers:
             tuple(decisions.hit_rule[start:end].tolist()),
             decisions.features[:, index].copy(),
             (),
+            self._completed(decisions, index),
+            (),
         )
 
     def _decision(
@@ -77,6 +83,8 @@ class Answers:
         numbers: tuple[int, ...],
         values: NDArray[np.float64],
         matches: tuple[ListMatch, ...],
+        patterns: tuple[PatternMatch, ...],
+        elapsed: tuple[PatternMatch, ...],
     ) -> Decision:
         found: list[object] = [None if value != value else value for value in values.tolist()]
         for k, kind in self._plain:
@@ -90,10 +98,49 @@ class Answers:
             tuple([self._hits[number] for number in numbers]),
             dict(zip(self._names, found, strict=True)),
             matches,
+            patterns,
+            elapsed,
             False,
             values,
             numbers,
         )
+
+    def _patterns(self, batch: Batch, numbers: NDArray[np.int64]) -> tuple[PatternMatch, ...]:
+        matches = batch.matches
+        if matches is None:
+            return ()
+        return tuple(match_at(self.plan.patterns, matches, number) for number in numbers.tolist())
+
+    def _completed(self, decisions: Decisions, index: int) -> tuple[PatternMatch, ...]:
+        hits = decisions.patterns
+        if hits is None:
+            return ()
+        return tuple(
+            match_at(hits.plan, hits.matches, at) for at in completed_by(hits.matches, index).tolist()
+        )
+
+    def _pattern_hits(self, batch: Batch) -> PatternHits | None:
+        plan = self.plan.patterns
+        if not plan.patterns:
+            return None
+        rows, numbers = np.nonzero(batch.values[plan.hit_rows].T == 1.0)
+        start = np.searchsorted(rows, np.arange(batch.size + 1))
+        matches = no_matches() if batch.matches is None else batch.matches
+        return PatternHits(plan, start.astype(np.int64), numbers.astype(np.int32), matches)
+
+    def _repeated_hits(self, answers: list[Decision]) -> PatternHits | None:
+        """Return the pattern hits of first answers, as far as this plan has them; no match is told again."""
+        plan = self.plan.patterns
+        if not plan.patterns:
+            return None
+        numbers = {each.name: each.number for each in plan.patterns}
+        hits = [
+            sorted({numbers[each.pattern] for each in answer.patterns if each.pattern in numbers})
+            for answer in answers
+        ]
+        start = np.concatenate([[0], np.cumsum([len(each) for each in hits])]).astype(np.int64)
+        number = np.array([each for found in hits for each in found], np.int32)
+        return PatternHits(plan, start, number, no_matches())
 
     def _matches(self, state: State, batch: Batch) -> tuple[ListMatch, ...]:
         found = []
@@ -126,6 +173,7 @@ class Answers:
             batch.hit_rule[: batch.hit_start[-1]],
             rows,
             np.zeros(batch.size, np.bool_),
+            self._pattern_hits(batch),
             rejected,
         )
 
@@ -153,6 +201,7 @@ class Answers:
             np.array([number for each in hits for number in each], np.int32),
             rows,
             np.ones(len(answers), np.bool_),
+            self._repeated_hits(answers),
         )
 
     def _values(self, answer: Decision) -> list[float]:

@@ -22,6 +22,7 @@ from riskweave.expressions.run import StringTables
 from riskweave.features.carry import adopt
 from riskweave.lists import state as lists
 from riskweave.lists.state import ListsState
+from riskweave.patterns.state import PatternsState
 from riskweave.policy.plan import Plan
 
 
@@ -48,6 +49,7 @@ def changed_state(
         attributes=AttributesState.create(plan.attributes),
         lists=ListsState.create(plan.lists),
         features=features,
+        patterns=PatternsState.create(plan.patterns),
         memory=old.memory,
         labels=_renumbered(old_plan, old.labels, plan),
         watermark_ms=old.watermark_ms,
@@ -57,6 +59,10 @@ def changed_state(
     attributes.adopt(old.attributes, state.attributes)
     if span is not None and needs.any():
         _replay(plan, state, blocks, labels, needs)
+    replayed = None
+    if span is not None and plan.patterns.fingerprint != old_plan.patterns.fingerprint:
+        replayed = _patterns_over(plan, blocks)
+    state.patterns = PatternsState.adopt(plan.patterns, old_plan.patterns, old.patterns, replayed)
     state.memory.period_ms = plan.settings.dedupe_ms
     return state
 
@@ -95,6 +101,20 @@ class _Blocks:
                     decoded = decode_records(self.plan.decode, part[start : start + self.rows], arrival)
                 arrival += decoded.batch.size
                 yield decoded
+
+
+def _patterns_over(plan: Plan, blocks: _Blocks) -> PatternsState:
+    """Return the patterns' state after the history: partial matches need the features as they were."""
+    scratch = State.create(plan)
+    watermark_ms = NEVER_MS
+    for decoded in blocks.decoded():
+        batch = decoded.batch
+        if batch.size:
+            np.maximum.accumulate(batch.time_ms, out=batch.watermark_ms)
+            np.maximum(batch.watermark_ms, watermark_ms, out=batch.watermark_ms)
+            watermark_ms = int(batch.watermark_ms[-1])
+            pipeline.remember(plan, scratch, batch)
+    return scratch.patterns
 
 
 def _replay(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.engine.decisions import Decision, Hit, ListMatch
+from riskweave.engine.matches import PatternMatch
 from riskweave.kernels import idset
 
 # A record's values as texts: two records are the same when these are.
@@ -166,6 +167,8 @@ class _Answer(msgspec.Struct):
     hits: list[Hit]
     features: dict[str, bool | int | float | str | None]
     lists: list[ListMatch]
+    patterns: list[PatternMatch]
+    elapsed: list[PatternMatch]
     duplicate: bool
     values: list[float]
     rule_numbers: list[int]
@@ -179,6 +182,8 @@ class _Answer(msgspec.Struct):
             tuple(self.hits),
             dict(self.features),
             tuple(self.lists),
+            tuple(self.patterns),
+            tuple(self.elapsed),
             self.duplicate,
             np.array(self.values, np.float64),
             tuple(self.rule_numbers),

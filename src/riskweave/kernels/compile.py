@@ -65,7 +65,9 @@ def lean_kernel(function):
     For kernels whose helpers pass many arrays on: counting them at every call costs more than the
     work. The arrays are the caller's, who keeps them alive; allocating does not compile.
     """
-    return numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)(function)
+    return _cached(
+        numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)(function)
+    )
 
 
 if config.DISABLE_JIT:

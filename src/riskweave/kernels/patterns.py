@@ -147,6 +147,7 @@ def match_events(plan, state, batch, out):
     while event < count:
         if role == 0:
             if meta[M_TIMERS] > 0 and timers[0, TIMER_MS] <= clocks[event]:
+                meta[M_EVENT] = event
                 status = pass_time(plan, state, batch, out, clocks[event])
                 if status != DONE:
                     meta[M_EVENT] = event
@@ -173,6 +174,7 @@ def match_events(plan, state, batch, out):
                             break
                         slot = (slot + 1) & last
                 if something:
+                    meta[M_EVENT] = event
                     status = offer(plan, state, batch, out, event, role, key)
                     if status != DONE:
                         meta[M_EVENT] = event
@@ -710,14 +712,17 @@ def discard_before(limit, heap, size, nodes, meta, instances, instance, roots):
 
 @lean_kernel
 def report(plan, state, out, instance, node, event, time_ms, kind):
-    """Write a match and its events, in the order they were accepted."""
+    """Write a match and its events, in the order they were accepted.
+
+    One that no event completed (`event` is -1) belongs to the event that let time pass.
+    """
     roots = plan[0].shape[0]
     nodes, instances, meta = state[1], state[3], state[6]
     matches, matched = out[0], out[1]
     row = meta[M_MATCHES]
     begin = meta[M_EVENTS]
     depth = nodes[node, N_DEPTH]
-    matches[row, O_EVENT] = event
+    matches[row, O_EVENT] = event if event >= 0 else meta[M_EVENT]
     matches[row, O_PATTERN] = instances[instance, I_PATTERN]
     matches[row, O_KEY] = instances[instance, I_KEY]
     matches[row, O_TIME_MS] = time_ms

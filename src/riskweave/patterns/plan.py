@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from riskweave.batch import Batch
-from riskweave.kernels import patterns as kernel
+from riskweave.batch import BY_EVENT, Batch, Matches
 
 if TYPE_CHECKING:
     from riskweave.patterns.state import LaneState, PatternsState
@@ -99,41 +98,6 @@ class PatternsPlan:
         raise KeyError(name)
 
 
-@dataclass(slots=True)
-class Matches:
-    """Matches in the order they were reported, and the events of each (CSR).
-
-    Match m is pattern `pattern[m]` of key `key[m]`, reported at `time_ms[m]`; `row[m]` is the row of
-    the batch whose event completed it, or that let time pass its limit, -1 when the clock did.
-    `kind[m]` is BY_EVENT, BY_TIME (an absence, or one that was held back) or TIMED_OUT. Its events
-    are [start[m], start[m + 1]) of `event_hash`, `event_time_ms` and `stage`.
-    """
-
-    row: Ints
-    pattern: Ints
-    key: NDArray[np.uint64]
-    time_ms: Ints
-    kind: Ints
-    start: Ints
-    event_hash: NDArray[np.uint64]
-    event_time_ms: Ints
-    stage: Ints
-
-    def __len__(self) -> int:
-        return int(self.row.size)
-
-    def stages(self, match: int, plan: PatternsPlan) -> dict[str, list[int]]:
-        """Return a match's event hashes by stage name, each stage's in order."""
-        names = plan.patterns[int(self.pattern[match])].stages
-        found: dict[str, list[int]] = {}
-        for at in range(int(self.start[match]), int(self.start[match + 1])):
-            found.setdefault(names[int(self.stage[at])], []).append(int(self.event_hash[at]))
-        return found
-
-
-BY_EVENT, BY_TIME, TIMED_OUT = kernel.BY_EVENT, kernel.BY_TIME, kernel.TIMED_OUT
-
-
 def step(plan: PatternsPlan, state: PatternsState, batch: Batch) -> Matches:
     """Offer a batch to all patterns, write their columns, and return what was matched.
 
@@ -185,11 +149,6 @@ def _step_in_order(plan: PatternsPlan, lane: Lane, state: LaneState, batch: Batc
             batch.values[info.stages_row] = progress[at]
         if info.progress_row >= 0:
             batch.values[info.progress_row] = progress[at] / max(len(info.positive_stages), 1)
-    late = matches.row < 0
-    if len(matches) and late.any():
-        # The first event at or after the deadline is the one that let time pass it.
-        rows = np.searchsorted(batch.watermark_ms, matches.time_ms[late], side="left")
-        matches.row[late] = np.minimum(rows, batch.size - 1)
     return matches
 
 
@@ -209,6 +168,15 @@ def _step_reordered(lane: Lane, state: LaneState, batch: Batch) -> Matches:
         at = np.searchsorted(clocks, matches.time_ms, side="left")
         matches.row[:] = np.minimum(at, batch.size - 1)
     return matches
+
+
+def stages_of(plan: PatternsPlan, matches: Matches, match: int) -> dict[str, list[int]]:
+    """Return a match's event hashes by stage name, each stage's in order."""
+    names = plan.patterns[int(matches.pattern[match])].stages
+    found: dict[str, list[int]] = {}
+    for at in range(int(matches.start[match]), int(matches.start[match + 1])):
+        found.setdefault(names[int(matches.stage[at])], []).append(int(matches.event_hash[at]))
+    return found
 
 
 def no_matches() -> Matches:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riskweave.batch import Batch
+from riskweave.batch import Batch, Matches
 from riskweave.errors import LimitError, StateError
 from riskweave.kernels import patterns as kernel
 from riskweave.kernels.condition_program import STACK_MAX
 from riskweave.kernels.run_heap import R_NODE, R_START, R_START_MS, R_STATE, RUN_COLUMNS
-from riskweave.patterns.plan import Floats, Ints, Lane, Matches, PatternsPlan, joined, no_matches
+from riskweave.patterns.plan import Floats, Ints, Lane, PatternsPlan, joined, no_matches
 
 ROWS_MAX = 1 << 31
 LOSSES_MAX = 10_000
@@ -89,9 +89,11 @@ class LaneState:
         """Let time pass without an event."""
         clock = np.int64(now_ms)
         batch = _NO_EVENTS
-        return self._until_done(
+        matches = self._until_done(
             lane, lambda state, out: kernel.advance(lane.tables, state, batch, out, clock), np.zeros((1, 1))
         )
+        matches.row[:] = -1  # no event let this time pass
+        return matches
 
     def _until_done(self, lane: Lane, call: Any, progress: Floats) -> Matches:
         meta = self.meta

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from riskweave.errors import PolicyError
 from riskweave.expressions.strings import StringPool
+from riskweave.patterns.check import findings as pattern_findings
 from riskweave.policy.compile import Compilation, compile_all
 from riskweave.policy.expectations import read_tests
 from riskweave.policy.policy import Policy
@@ -16,10 +17,18 @@ def check_policy(policy: Policy) -> list[Finding]:
     compilation = compile_all(policy, StringPool())
     findings = [
         *check_rules(compilation.rules),
+        *_patterns(compilation),
         *_unused(compilation),
         *_tests(policy, compilation),
     ]
     return sorted(findings, key=lambda each: (each.span.file, each.span.line, each.span.column))
+
+
+def _patterns(compilation: Compilation) -> list[Finding]:
+    return [
+        Finding("warning", f"pattern `{each.pattern}` {each.message}", each.span, each.hint)
+        for each in pattern_findings(compilation.patterns)
+    ]
 
 
 def _unused(compilation: Compilation) -> list[Finding]:

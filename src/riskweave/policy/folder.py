@@ -26,6 +26,7 @@ SECTIONS = (
     "constants",
     "lists",
     "features",
+    "patterns",
     "rule_groups",
     "rules",
     "tables",
