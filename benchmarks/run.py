@@ -8,6 +8,9 @@
     memory    bytes per event kept and per idle key; ten million events over a million keys
     growth    events/s against rules, features, entities, window length, state size (plots)
     handbook  the Handbook's features, compared with the oracle
+    fuzz      a hundred thousand hostile expressions
+
+Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ import argparse
 import importlib
 import sys
 
+from benchmarks import report
 from benchmarks.measure import on_one_core
 
-NAMES = ("windows", "rules", "single", "files", "policy", "memory", "growth", "handbook")
+NAMES = ("windows", "rules", "single", "files", "policy", "memory", "growth", "handbook", "fuzz")
 
 
 def main() -> None:
@@ -34,6 +38,7 @@ def main() -> None:
     on_one_core()
     for name in arguments.names or NAMES:
         importlib.import_module(f"benchmarks.suite.{name}").run(arguments)
+    report.main()
 
 
 if __name__ == "__main__":

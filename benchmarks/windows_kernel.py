@@ -77,7 +77,11 @@ def compile_plan(features: list, money: bool) -> tuple[Layout, FeaturesPlan, Col
     layout = Layout()
     amount = layout.add("amount", Type.MONEY if money else Type.FLOAT, 0)
     fields = {"amount": amount, "user_id": layout.add("user_id", Type.STRING, 0)}
-    entities = [Entity("user", {"user": ("user_id",)}), Entity("device", {"device": ("device_id",)}), Entity("ip", {"ip": ("ip",)})]
+    entities = [
+        Entity("user", {"user": ("user_id",)}),
+        Entity("device", {"device": ("device_id",)}),
+        Entity("ip", {"ip": ("ip",)}),
+    ]
     compiler = FeaturesCompiler(entities, Keys(layout), layout, Columns())
     for entity, name, args in features:
         written = tuple(Written(fields.get(each, each)) for each in args)
@@ -135,7 +139,9 @@ def main() -> None:
             rates.append(len(columns["ts"]) / (time.process_time() - begin))
         print(f"money={money}: {statistics.median(rates):,.0f} events/s", [f"{rate:,.0f}" for rate in rates])
         print(state.describe(plan))
-        single = [batches(layout, {k: v[i : i + 1] for k, v in columns.items()}, amount, 1)[0] for i in range(2000)]
+        single = [
+            batches(layout, {k: v[i : i + 1] for k, v in columns.items()}, amount, 1)[0] for i in range(2000)
+        ]
         for one in single:
             one.watermark_ms[:] = parts[-1].watermark_ms[-1]
             one.time_ms[:] = parts[-1].watermark_ms[-1]
@@ -162,7 +168,11 @@ def large(amount: Col) -> None:
     for part in range(100):
         size = 100_000
         ts = np.sort(random.integers(0, 25_920_000, size)) + 25_920_000 * part
-        columns = {"ts": ts, "amount": random.integers(1, 100_000, size) / 100, "user_id": hashes(random.integers(0, 1_000_000, size))}
+        columns = {
+            "ts": ts,
+            "amount": random.integers(1, 100_000, size) / 100,
+            "user_id": hashes(random.integers(0, 1_000_000, size)),
+        }
         columns["device_id"] = columns["ip"] = columns["user_id"]
         for batch in batches(layout, columns, amount, 8192):
             begin = time.process_time()

@@ -35,7 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.runs,
         )
         rooms = median_seconds(
-            lambda engine=engine, blocks=blocks: [pipeline.decide(engine.plan, engine.state, b) for b in blocks],
+            lambda engine=engine, blocks=blocks: [
+                pipeline.decide(engine.plan, engine.state, b) for b in blocks
+            ],
             arguments.runs,
         )
         whole = median_seconds(

@@ -58,9 +58,10 @@ class DecisionFile(_Beside):
         self.waiting.append(decisions.without_repeats())
         self.rows += len(self.waiting[-1])
         if self.rows >= ROW_GROUP:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what waits as a row group."""
         table = Decisions.joined(self.waiting).to_arrow() if self.waiting else self.empty.to_arrow()
         if self.writer is None:
             self.writer = pq.ParquetWriter(
@@ -76,7 +77,7 @@ class DecisionFile(_Beside):
 
     def close(self) -> None:
         if self.waiting or self.writer is None:
-            self._flush()
+            self.flush()
         self.writer.close()
 
 
