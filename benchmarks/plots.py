@@ -18,25 +18,25 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#5F6670"
 
 @dataclass(frozen=True)
 class Curve:
-    """One plot: the series in growth.json, its axis, and what is held fixed."""
+    """One plot: the series in growth.json, its axis, what it is about, and what is held fixed."""
 
     series: str
     axis: str
-    title: str
+    about: str
     fixed: str
     log: bool = True
 
 
 CURVES = (
-    Curve("rules", "rules in the policy", "Events per second by number of rules",
+    Curve("rules", "rules in the policy", "Rules: {} times as many",
           "two or three comparisons each over 20 fields, every rule evaluated, every hit returned"),
-    Curve("features", "features on one entity", "Events per second by number of features",
+    Curve("features", "features on one entity", "Features: {} times as many",
           "count, sum, mean, max, min and std over up to 42 window lengths; features share one history"),
-    Curve("entities", "entities in the policy", "Events per second by number of entities",
+    Curve("entities", "entities in the policy", "Entities: {} times as many",
           "two windows each, 20,000 keys each: an event is remembered once per entity", log=False),
-    Curve("window_length_s", "window length", "Events per second by length of the window",
+    Curve("window_length_s", "window length", "Windows: {} times as long",
           "count, sum, max and std over one window; 100 keys, 480 events a day"),
-    Curve("keys", "keys remembered", "Events per second by size of the state",
+    Curve("keys", "keys remembered", "State: {} times as many keys",
           "four windows on one entity; each event meets a key at random"),
 )  # fmt: skip
 
@@ -60,9 +60,16 @@ def growth(result: Mapping[str, Any]) -> list[Path]:
     return [_draw(curve, result[curve.series]) for curve in CURVES if curve.series in result]
 
 
+def message(curve: Curve, points: list[list[float]]) -> str:
+    """Return what the picture says, from its first and its last point."""
+    times, cost = points[-1][0] / points[0][0], points[0][1] / points[-1][1]
+    about = curve.about.format(f"{times:,.0f}" if times < 1e6 else short(times))
+    return f"{about}, {f'{cost:.2g} times' if cost < 10 else f'{cost:.0f} times'} the cost of an event"
+
+
 def _draw(curve: Curve, points: list[list[float]]) -> Path:
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
     x, y = [each[0] for each in points], [each[1] for each in points]
     figure, axes = plt.subplots(figsize=(7.2, 4.2), dpi=120)
@@ -71,15 +78,20 @@ def _draw(curve: Curve, points: list[list[float]]) -> Path:
     if curve.log:
         axes.set_xscale("log")
     low, high = min(y), max(y)
-    axes.set_ylim(min(low / 1.6, high / 8), high * 1.9)
-    for at in (0, len(x) - 1):
+    axes.set_ylim(min(low / 1.9, high / 8), high * 1.9)
+    for at, offset in ((0, 10), (len(x) - 1, -19)):
         axes.annotate(
-            short(y[at]), (x[at], y[at]), textcoords="offset points", xytext=(0, 10), ha="center", color=GREY
+            short(y[at]),
+            (x[at], y[at]),
+            textcoords="offset points",
+            xytext=(0, offset),
+            ha="center",
+            color=GREY,
         )
     if curve.series == "window_length_s":
         axes.set_xticks(list(_LENGTHS), list(_LENGTHS.values()))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel(curve.axis)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel(f"{curve.axis} (log scale)")
     else:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -94,9 +106,9 @@ def _draw(curve: Curve, points: list[list[float]]) -> Path:
     axes.grid(True, which="minor", axis="y", color="#EEF0F3", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#AAB0B8")
-    figure.suptitle(curve.title, x=0.02, ha="left", fontsize=13, fontweight="bold")
-    figure.text(0.02, 0.905, curve.fixed, ha="left", fontsize=8.5, color=GREY)
-    figure.tight_layout(rect=(0, 0, 1, 0.92))
+    figure.text(0.02, 0.945, message(curve, points), ha="left", fontsize=13, fontweight="bold")
+    figure.text(0.02, 0.895, curve.fixed, ha="left", fontsize=8.5, color=GREY)
+    figure.tight_layout(rect=(0, 0, 1, 0.89))
     path = PICTURES / f"growth_{curve.series.removesuffix('_s')}.png"
     figure.savefig(path, metadata={"Software": None})
     plt.close(figure)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
-
 from benchmarks.peers.workload import USER_WINDOWS
 
 _OPERATORS = {"gt": ">", "lt": "<", "eq": "==", "in": "in"}

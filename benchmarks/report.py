@@ -1,4 +1,9 @@
-"""Writes docs/performance.md from the results kept, so that no figure is typed by hand: python -m benchmarks.report"""
+"""Writes docs/performance.md from the results kept, so that no figure is typed by hand.
+
+python -m benchmarks.report
+"""
+
+# ruff: noqa: E501 (the lines of the page are templates)
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import RESULTS
-from benchmarks.plots import CURVES, short
+from benchmarks.plots import CURVES, message, short
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
@@ -226,7 +231,8 @@ what comes), {kept["resident_growth_bytes"] / 1e6:,.0f} MB by the growth of the 
 
 def growth(result: Result) -> str:
     pictures = "\n\n".join(
-        f"![{curve.title}](pictures/growth_{curve.series.removesuffix('_s')}.png)" for curve in CURVES
+        f"![{message(curve, result[curve.series])}](pictures/growth_{curve.series.removesuffix('_s')}.png)"
+        for curve in CURVES
     )
     return f"""## How cost grows
 

@@ -18,9 +18,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from pathlib import Path
+
+from benchmarks.measure import on_one_core
 
 from benchmarks import report
-from benchmarks.measure import on_one_core
 
 NAMES = ("windows", "rules", "single", "files", "policy", "memory", "growth", "handbook", "fuzz")
 
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=20240607)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--handbook", type=Path, help="the Handbook's transactions (card_fdh.parquet)")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in NAMES]
     if unknown:

@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow.parquet as parquet
-
 from benchmarks.measure import median_times, write
 from benchmarks.peers import windows_duckdb
 from benchmarks.peers.workload import generate
 from benchmarks.policies import both_policy, transactions
+
 from riskweave import Engine, Policy
 from riskweave.events.readers import read_events
 from riskweave.replay import replay as replaying
@@ -56,7 +56,8 @@ def events_file(folder: Path) -> Path:
     path = folder / "tx_features.parquet"
     if not path.is_file():
         part = path.with_suffix(".part")
-        parquet.write_table(transactions(folder, features=True), part, compression="zstd")
+        # Written as most writers do, with snappy.
+        parquet.write_table(transactions(folder, features=True), part)
         part.rename(path)
     return path
 

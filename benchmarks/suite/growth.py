@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-
-from benchmarks import plots
 from benchmarks.measure import write
 from benchmarks.suite.policy import rules_of
+
+from benchmarks import plots
 from riskweave import Engine, Policy
 
 EVENTS = 60_000
@@ -145,9 +145,9 @@ def _rate(
     if before is not None:
         _decide(engine, before)
     rates = []
-    for engine, stream in _runs(engine, read, streams):
+    for each, stream in _runs(engine, read, streams):
         began = time.process_time()
-        _decide(engine, stream)
+        _decide(each, stream)
         rates.append(stream.num_rows / (time.process_time() - began))
     return round(statistics.median(rates))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
-
 from benchmarks.measure import median_times, timed, write
 from benchmarks.peers.workload import DATA, ROOT
+
 from riskweave import Engine, Policy
 from riskweave.replay.replay import replay
 from riskweave.replay.tests import run_tests
@@ -21,9 +21,9 @@ HANDBOOK = ROOT / "benchmarks" / "handbook"
 
 def run(arguments: argparse.Namespace) -> None:
     oracle = runpy.run_path(str(HANDBOOK / "oracle.py"))
-    raw: Path = oracle["RAW_DEFAULT"]
+    raw: Path = arguments.handbook or oracle["RAW_DEFAULT"]
     if not raw.is_file():
-        print(f"handbook: left out, its transactions are not at {raw}")
+        print(f"handbook: left out, its transactions are not at {raw} (see --handbook)")
         return
     policy = Policy.read(HANDBOOK / "policy")
     failed = [f"{each.name}: {text}" for each in run_tests(policy) for text in each.failures]

@@ -17,8 +17,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-
 from benchmarks.measure import write
+
 from riskweave import Engine, Policy
 
 KEYS = 1_000_000
@@ -130,8 +130,8 @@ def _peers(events: int, keys: int) -> dict[str, object]:
     before = _resident_bytes()
     connection = duckdb.connect(config={"threads": 1})
     connection.execute(
-        f"CREATE TABLE tx AS SELECT {START_MS} + i AS ts, (i * 7919) % {keys} AS card, random() * 100 AS amount"
-        f" FROM range({events}) t(i)"
+        f"CREATE TABLE tx AS SELECT {START_MS} + i AS ts, (i * 7919) % {keys} AS card,"
+        f" random() * 100 AS amount FROM range({events}) t(i)"
     )
     table = _resident_bytes() - before
     connection.close()

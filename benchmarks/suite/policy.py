@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-
 from benchmarks.measure import write
 from benchmarks.peers.workload import ROOT, generate
 from benchmarks.policies import both_policy, transactions
+
 from riskweave import Engine, Policy
 
 TINY_EVENTS = 200
@@ -68,13 +68,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def rules_of(count: int) -> dict[str, object]:
-    """Return a policy of rules of two or three comparisons over twenty fields, as an analyst's folder has them."""
+    """Return a policy of rules of two or three comparisons over twenty fields."""
     random = np.random.default_rng(count)
     rules = []
     for number in range(count):
         fields = random.choice(20, int(random.integers(2, 4)), replace=False).tolist()
+        # A comparison holds for a twentieth to a third of the events, so that a rule hits one in a hundred.
+        bounds = random.uniform(0.05, 0.33, len(fields))
         tests = [
-            f"f{field} {'<' if random.random() < 0.5 else '>'} {random.random():.4f}" for field in fields
+            f"f{field} < {bound:.4f}" if random.random() < 0.5 else f"f{field} > {1 - bound:.4f}"
+            for field, bound in zip(fields, bounds, strict=True)
         ]
         reason = {"en": f"Rule {number} holds", "zh": f"符合规则 {number}"}
         rules.append({"id": f"rule_{number}", "when": " and ".join(tests), "risk": 0.5, "reason": reason})
@@ -92,7 +95,7 @@ def rules_of(count: int) -> dict[str, object]:
 
 
 def write_policy(folder: Path, policy: dict[str, object]) -> None:
-    """Write a policy as a folder: rules in a file of their own. JSON is YAML; text is quoted as people do not."""
+    """Write a policy as a folder, its rules in a file of their own."""
     import yaml
 
     folder.mkdir(parents=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-
 from benchmarks.measure import median_seconds, write
 from benchmarks.peers import rules_numpy
 from benchmarks.peers.workload import RULES, generate
 from benchmarks.policies import rules_policy, transactions
+
 from riskweave import Engine, Policy
 from riskweave.engine import pipeline
 from riskweave.events.table import decode_table

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from benchmarks.measure import percentiles_us, write
 from benchmarks.peers.workload import generate
 from benchmarks.policies import both_policy, rules_policy, transactions
+
 from riskweave import Engine, Policy
 from riskweave.engine import engine as engines
 from riskweave.engine import pipeline

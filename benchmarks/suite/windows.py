@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-
 from benchmarks.measure import median_seconds, timed, write
 from benchmarks.peers import windows_duckdb, windows_polars
 from benchmarks.peers.workload import OUTPUTS, generate
 from benchmarks.policies import transactions, windows_policy
+
 from riskweave import Engine, Policy
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from benchmarks import plots, report, run
 from benchmarks.peers import windows_duckdb
 from benchmarks.policies import transactions, windows_policy
 from benchmarks.suite import memory, policy, windows
 
+from benchmarks import plots, report, run
 from riskweave import Engine, Policy
 
 EVENTS = 5_000
@@ -55,8 +55,8 @@ def test_written_policies_are_read_again(tmp_path):
 
 
 def test_the_memory_stream_meets_every_key():
-    cards = [memory.block(n, 100, 1_000, 200, 1_000)["card"].to_pylist() for n in range(2)]
-    assert sorted(sum(cards, [])) == list(range(200))
+    blocks = [memory.block(number, 100, 1_000, 200, 1_000) for number in range(2)]
+    assert sorted(card for block in blocks for card in block["card"].to_pylist()) == list(range(200))
 
 
 def test_the_page_has_a_section_for_every_result_that_is_kept():
