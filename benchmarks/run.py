@@ -1,14 +1,14 @@
 """Every benchmark, each beside a peer in the same run: python -m benchmarks.run [NAME...]
 
-    windows   workload b in batches            beside Polars and DuckDB, outputs compared
-    rules     workload a with 100..2,000 rules beside NumPy, hits compared
-    single    one event from a dict to a decision; one event against 1,000 rules
-    files     Parquet in, Parquet out
-    policy    a policy of 1,000 rules becomes live; first and later starts
-    memory    bytes per event kept and per idle key; ten million events over a million keys
-    growth    events/s against rules, features, entities, window length, state size (plots)
-    handbook  the Handbook's features, compared with the oracle
-    fuzz      a hundred thousand hostile expressions
+windows   workload b in batches            beside Polars and DuckDB, outputs compared
+rules     workload a with 100..2,000 rules beside NumPy, hits compared
+single    one event from a dict to a decision; one event against 1,000 rules
+files     Parquet in, Parquet out
+policy    a policy of 1,000 rules becomes live; first and later starts
+memory    bytes per event kept and per idle key; ten million events over a million keys
+growth    events/s against rules, features, entities, window length, state size (plots)
+handbook  the Handbook's features, compared with the oracle
+fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
 """

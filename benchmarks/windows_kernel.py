@@ -22,13 +22,15 @@ from riskweave.features.compile import FeaturesCompiler
 from riskweave.features.plan import FeaturesPlan
 from riskweave.features.state import FeaturesState, step
 
+NO_SPAN = Span()
+
 
 @dataclass(frozen=True)
 class Written:
     """An argument of a call: a column, or what is written out."""
 
     value: object
-    span: Span = Span()
+    span: Span = NO_SPAN
 
 
 class Reader:

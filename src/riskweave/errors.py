@@ -122,7 +122,8 @@ class DuplicateError(EventError):
         super().__init__(
             name,
             now,
-            f"{shorten(first)} as when event id `{event_id}` was first decided{also}; send a new id for a new event",
+            f"{shorten(first)} as when event id `{event_id}` was first decided{also}; "
+            "send a new id for a new event",
         )
 
 

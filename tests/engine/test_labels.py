@@ -1,5 +1,7 @@
 """Labels on their way arrive at the event they should, however the events are split."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ def arrivals(events, cuts):
     times = np.cumsum([gap for gap, _ in events])
     queue, found = LabelQueue(), []
     edges = sorted({0, len(events), *(cut for cut in cuts if cut < len(events))})
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         delays = [(row, delay) for row, (_, delay) in enumerate(events[first:last]) if delay is not None]
         rows = np.array([row for row, _ in delays], np.int64)
         due = times[first:last][rows] + np.array([delay for _, delay in delays], np.int64)

@@ -1,15 +1,22 @@
 """A snapshot is read back as it was written, and a damaged one is refused."""
 
+import hashlib
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from riskweave import Engine, Policy, Snapshot, StateError
+from riskweave.engine.snapshot import HEAD
 
 POLICY = Policy.from_dict(
     {
-        "events": {"payment": {"id": "id", "time": "at", "fields": {"id": "string", "at": "time", "who": "string"}}},
+        "events": {
+            "payment": {"id": "id", "time": "at", "fields": {"id": "string", "at": "time", "who": "string"}}
+        },
         "entities": {"customer": "who"},
         "features": {"n": 'customer.count("1d")', "before": "customer.last(who)"},
     }
@@ -19,7 +26,13 @@ POLICY = Policy.from_dict(
 def some_state() -> Engine:
     engine = Engine(POLICY)
     for number in range(20):
-        engine.decide({"id": str(number), "at": f"2026-01-01T10:{number:02d}:00Z", "who": "ann" if number % 2 else "bob"})
+        engine.decide(
+            {
+                "id": str(number),
+                "at": f"2026-01-01T10:{number:02d}:00Z",
+                "who": "ann" if number % 2 else "bob",
+            }
+        )
     return engine
 
 
@@ -34,18 +47,11 @@ def test_it_survives_a_file(tmp_path):
 
 
 @given(st.integers(0, 10**9), st.integers(1, 255))
-def test_a_changed_byte_is_refused_or_changes_nothing(position, change):
-    snapshot = _SNAPSHOT
+def test_any_changed_byte_is_refused(position, change):
     data = bytearray(_DATA)
     data[position % len(data)] ^= change
-    try:
-        again = Snapshot.from_bytes(bytes(data))
-    except StateError:
-        return
-    # What the container does not protect is padding and names of the zip's own directory.
-    assert again.meta == snapshot.meta
-    for name, array in snapshot.arrays.items():
-        assert np.array_equal(again.arrays[name], array)
+    with pytest.raises(StateError):
+        Snapshot.from_bytes(bytes(data))
 
 
 @given(st.integers(0, 10**9))
@@ -67,16 +73,13 @@ def test_objects_are_not_read():
 
 def _with_objects() -> bytes:
     """A container whose array would be unpickled by a careless reader."""
-    import io
-    import zipfile
-
     stream, member = io.BytesIO(), io.BytesIO()
     np.save(member, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("meta.json", '{"format": 1}')
+        archive.writestr("meta.json", "{}")
         archive.writestr("features/x.npy", member.getvalue())
-    return stream.getvalue()
+    data = stream.getvalue()
+    return HEAD + hashlib.sha256(data).digest() + data
 
 
-_SNAPSHOT = some_state().snapshot()
-_DATA = _SNAPSHOT.to_bytes()
+_DATA = some_state().snapshot().to_bytes()

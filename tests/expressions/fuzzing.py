@@ -7,8 +7,11 @@ import time
 
 from riskweave.errors import PolicyError
 from riskweave.expressions.check import check
+from riskweave.expressions.compile import Compiler
 from riskweave.expressions.parse import parse
+from riskweave.expressions.strings import StringPool
 from riskweave.expressions.text import render
+from riskweave.expressions.types import Type
 from tests.expressions.world import World, span_of
 
 VALID = (
@@ -108,6 +111,11 @@ def fuzz(count: int, seed: int) -> dict[str, object]:
         else:
             accepted += 1
             render(node)
+            if node.type not in (Type.LABEL, Type.LOCATION):
+                own = World()
+                compiler = Compiler(own.layout, StringPool(), "UTC")
+                compiler.column(node)
+                compiler.finish()
         seconds = time.perf_counter() - begin
         if seconds > slowest:
             slowest, slowest_text = seconds, text

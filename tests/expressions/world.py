@@ -43,6 +43,7 @@ class World:
         self.columns = {
             name: self.layout.add(name, kind, STAGES.get(name, 0)) for name, kind in FIELDS.items()
         }
+        self.columns["event_time"] = self.layout.columns[0]
         self.columns["customer.age"] = self.layout.add("customer.age", Type.INT, 0)
         self.constants = {
             "limit": Const(5000.0, Type.INT),

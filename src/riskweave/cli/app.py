@@ -68,7 +68,7 @@ def check(policy: PolicyPath, as_json: Json = False) -> None:
 
 
 @app.command()
-def test(policy: PolicyPath, as_json: Json = False) -> None:
+def test(policy: PolicyPath, as_json: Json = False) -> None:  # noqa: PT028
     """Run the policy's own tests (tests.yaml)."""
     from riskweave.cli import commands
 

@@ -193,7 +193,7 @@ def build(policy: Policy, quiet: bool = False) -> Engine:
 
 @contextmanager
 def preparing(quiet: bool) -> Iterator[None]:
-    """Say what is being waited for, once it takes more than three seconds: kernels compile once on a machine."""
+    """Say what is being waited for, once it takes more than three seconds."""
     text = "Compiling the kernels for this machine: once, about 20 s; later starts take a second"
     if quiet:
         yield

@@ -35,6 +35,10 @@ class Answers:
             for k, output in enumerate(outputs)
             if output.type not in (Type.FLOAT, Type.MONEY, Type.INT, Type.TIME)
         ]
+        ids = [kind.id.field.type for kind in plan.decode.types if kind.id is not None]
+        # An id that is a number in the events is one in the output.
+        self._id_type = "int64" if ids and all(kind is Type.INT for kind in ids) else "string"
+        self._numbers = {rule: number for number, rule in enumerate(rule_ids)}
         self._hits = [Hit(rule.id, rule.risk, rule.reason) for rule in plan.rules.rules]
 
     def one(self, state: State, batch: Batch, identity: str | None) -> Decision:
@@ -117,7 +121,7 @@ class Answers:
             self.outputs,
             self.rule_ids,
             self.texts,
-            event_ids,
+            None if event_ids is None else event_ids.cast(self._id_type),
             batch.time_ms,
             batch.score,
             batch.action,
@@ -134,21 +138,36 @@ class Answers:
         return self.several([], np.zeros(0, np.int64))
 
     def several(self, answers: list[Decision], rows: NDArray[np.int64]) -> Decisions:
-        """Return first answers, given again, as columns."""
+        """Return first answers, given again, as columns; of an earlier policy's, what this one has too."""
         import pyarrow as pa
 
-        counts = [len(answer.rule_numbers) for answer in answers]
+        hits = [[self._numbers[rule] for rule in answer.rules if rule in self._numbers] for answer in answers]
+        counts = [len(each) for each in hits]
+        values = [self._values(answer) for answer in answers]
         return Decisions(
             self.outputs,
             self.rule_ids,
             self.texts,
-            pa.array([answer.event_id for answer in answers], pa.string()),
+            pa.array([answer.event_id for answer in answers], pa.string()).cast(self._id_type),
             np.array([answer.time_ms for answer in answers], np.int64),
             np.array([answer.score for answer in answers], np.float64),
             np.array([ACTIONS.index(answer.action) for answer in answers], np.int8),
-            np.array([answer.values for answer in answers]).reshape(len(answers), len(self.rows)).T.copy(),
+            np.array(values, np.float64).reshape(len(answers), len(self.rows)).T.copy(),
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            np.array([number for answer in answers for number in answer.rule_numbers], np.int32),
+            np.array([number for each in hits for number in each], np.int32),
             rows,
             np.ones(len(answers), np.bool_),
         )
+
+    def _values(self, answer: Decision) -> list[float]:
+        """Return an answer's features as a row of this plan's outputs."""
+        values = []
+        for output in self.outputs:
+            value = answer.features.get(output.name)
+            if value is None:
+                values.append(np.nan)
+            elif isinstance(value, str):
+                values.append(float(self.plan.pool.code(value)))
+            else:
+                values.append(float(value))  # type: ignore[arg-type]
+        return values

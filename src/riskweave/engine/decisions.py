@@ -180,7 +180,10 @@ class Decisions:
         yield from self.to_arrow().to_pylist()
 
     def to_arrow(self) -> pa.Table:
-        """Return a table: event_id, time, action, score, every named feature, rules (a list of ids)."""
+        """Return a table: event_id, time, action, score, every named feature, rules (a list of ids).
+
+        Event ids are whole numbers when the policy's id field is an int, text otherwise.
+        """
         import pyarrow as pa
 
         size = len(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 from riskweave.batch import ACTIONS, empty_batch, take_rows
 from riskweave.engine import pipeline
 from riskweave.engine.answers import Answers
+from riskweave.engine.change import changed_state
 from riskweave.engine.decisions import Decision, Decisions, Output
 from riskweave.engine.keeping import pool_of, restore_state, take_snapshot
 from riskweave.engine.memory import Content, Remembered, content_of
 from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
-from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
+from riskweave.errors import DuplicateError, StateError
+from riskweave.events.attributes import AttributeValue
 from riskweave.events.hashing import hash_text
+from riskweave.events.labels import read_label
 from riskweave.events.record import decode_record, event_labels
 from riskweave.events.table import Decoded, Place, Rejected, decode_records, decode_table, row_place
+from riskweave.events.times import TIME_MS_MIN
 from riskweave.expressions.strings import StringPool
 from riskweave.policy.compile import compile_policy
 from riskweave.policy.plan import Plan
@@ -40,7 +44,8 @@ class Engine:
     """A policy's plan and its state.
 
     >>> engine = Engine(Policy.from_dict({
-    ...     "events": {"payment": {"time": "at", "fields": {"at": "time", "who": "string", "amount": "money"}}},
+    ...     "events": {"payment": {"time": "at", "fields": {
+    ...         "at": "time", "who": "string", "amount": "money"}}},
     ...     "entities": {"customer": "who"},
     ...     "features": {"paid_1h": 'customer.sum(amount, "1h")'},
     ...     "rules": [{"id": "much", "when": "paid_1h > 100", "risk": 0.8}],
@@ -59,15 +64,18 @@ class Engine:
 
     def _build(self, policy: Policy, pool: StringPool) -> None:
         started = time.perf_counter()
+        self._set_plan(policy, compile_policy(policy, pool))
+        self.compile_seconds = time.perf_counter() - started
+
+    def _set_plan(self, policy: Policy, plan: Plan) -> None:
         self.policy = policy
-        self.plan: Plan = compile_policy(policy, pool)
+        self.plan = plan
         self.rule_ids: tuple[str, ...] = tuple(rule.id for rule in self.plan.rules.rules)
         self.outputs = tuple(Output(name, column.index, column.type) for name, column in self.plan.outputs)
         self._answers = Answers(self.plan, self.outputs, self.rule_ids)
         self._one = empty_batch(self.plan.layout, 1)
         rows = BLOCK_VALUES // max(self.plan.layout.rows, 1)
         self.block_rows = max(BLOCK_ROWS_MIN, min(BLOCK_ROWS_MAX, rows))
-        self.compile_seconds = time.perf_counter() - started
 
     def warm_up(self) -> None:
         """Compile or load every kernel now, so that the first event does not wait; nothing is remembered."""
@@ -106,7 +114,9 @@ class Engine:
                 self._queue(name, batch.time_ms, batch.event_hash, np.array([value]))
         if number >= 0:
             content = content_of(record, plan.decode.sources)
-            state.memory.keep(Remembered(number, 1, watermark_ms, watermark_ms, lambda _: content, lambda _: decision))
+            state.memory.keep(
+                Remembered(number, 1, watermark_ms, watermark_ms, lambda _: content, lambda _: decision)
+            )
         return decision
 
     def _first_answer(self, number: int, identity: str, record: Record) -> Decision:
@@ -233,27 +243,14 @@ class Engine:
         """Take a label: `event_id`, `value` (true, false, or None to take it back), and `label`.
 
         `label` names the label field and may be left out when the policy has one. The label counts
-        from the next event on. Labels of events that are no longer remembered change nothing.
+        from the next event on, or from its `time` if it has one that is still to come. A label of an
+        event that is no longer remembered changes nothing.
         """
-        name, identity = label.get("label"), label.get("event_id")
-        if name is None:
-            if len(self.plan.labels) != 1:
-                raise EventError(
-                    "label", None, f"one of: {', '.join(self.plan.labels) or 'no label is declared'}"
-                )
-            name = next(iter(self.plan.labels))
-        if name not in self.plan.labels:
-            known = list(self.plan.labels)
-            raise EventError("label", name, did_you_mean(str(name), known) or f"one of: {', '.join(known)}")
-        if not isinstance(identity, (str, int)) or isinstance(identity, bool):
-            raise EventError("event_id", identity, "the id of an event")
-        value = label.get("value", True)
-        if value not in (True, False, None, 0, 1):
-            raise EventError("value", value, "true, false or null")
-        number = np.array([np.nan if value is None else float(bool(value))])
-        hashes = np.array([hash_text(str(identity))], np.uint64)
-        now = np.array([self.state.watermark_ms])
-        self.state.labels.add(now, hashes, self.plan.labels[str(name)][0], number)
+        read = read_label(label, list(self.plan.labels))
+        now = self.state.watermark_ms
+        due = now if read.time_ms is None else max(now, read.time_ms)
+        hashes = np.array([hash_text(read.event_id)], np.uint64)
+        self.learn_many(read.name, hashes, np.array([read.value]), np.array([due]))
 
     def learn_many(
         self,
@@ -265,6 +262,48 @@ class Engine:
         """Take labels that arrive at `due_ms` of event time; see `events.hashing` for the ids' hashes."""
         self.state.labels.add(due_ms, event_hashes, self.plan.labels[name][0], values)
 
+    # ---- what is known beside the events
+
+    def add_to_list(
+        self,
+        name: str,
+        value: str,
+        expires_ms: int | None = None,
+        by: str | None = None,
+        why: str | None = None,
+        time_ms: int | None = None,
+    ) -> int:
+        """Put a value on a list from `time_ms` on (by default now); return the number of its entry."""
+        now = self._now() if time_ms is None else time_ms
+        return self.state.lists.add(name, value, now, expires_ms, by, why)
+
+    def remove_from_list(
+        self,
+        name: str,
+        value: str,
+        by: str | None = None,
+        why: str | None = None,
+        time_ms: int | None = None,
+    ) -> int:
+        """Take a value off a list from `time_ms` on (by default now); return how many entries ended."""
+        now = self._now() if time_ms is None else time_ms
+        return self.state.lists.remove(name, value, now, by, why)
+
+    def update_attributes(
+        self,
+        entity: str,
+        key: str | int | tuple[str | int, ...],
+        values: Mapping[str, AttributeValue],
+        time_ms: int | None = None,
+    ) -> None:
+        """Say what is known of an entity from `time_ms` on (now, if it is not given)."""
+        now = self._now() if time_ms is None else time_ms
+        self.state.attributes.update(entity, key, values, now)
+
+    def _now(self) -> int:
+        """Return the greatest event time so far; before the first event, the earliest there can be."""
+        return max(self.state.watermark_ms, TIME_MS_MIN)
+
     # ---- state
 
     def snapshot(self) -> Snapshot:
@@ -273,11 +312,31 @@ class Engine:
 
     @classmethod
     def restore(cls, policy: Policy, snapshot: Snapshot) -> Engine:
-        """Return an engine that goes on where the snapshot was taken; raises StateError when it does not fit."""
+        """Return an engine that goes on where the snapshot was taken, or raise StateError."""
         engine = cls.__new__(cls)
         engine._build(policy, pool_of(snapshot))
         engine.state = restore_state(engine.plan, snapshot)
         return engine
+
+    def replace_policy(
+        self,
+        policy: Policy,
+        history: Iterable[pa.Table | Sequence[Record]] = (),
+        labels: Iterable[Mapping[str, object]] = (),
+    ) -> None:
+        """Go on under another policy; raises PolicyError, and nothing has changed, when it is wrong.
+
+        State that both policies need is kept. What is new, such as a feature or a longer window,
+        is filled from `history`: the events so far (or the last of them) in the order in which they
+        arrived, with `labels` that were learned since (event_id, value, time, label). Without a
+        history it starts with what the state has kept.
+        """
+        started = time.perf_counter()
+        plan = compile_policy(policy, self.plan.pool)
+        state = changed_state(self.plan, self.state, plan, history, labels, self.block_rows)
+        self._set_plan(policy, plan)
+        self.state = state
+        self.compile_seconds = time.perf_counter() - started
 
     def describe(self) -> dict[str, object]:
         """Return how much is remembered: bytes by room and entity, events, late and too late ones."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from riskweave.batch import STAGE_DECODED, STAGE_FEATURES, STAGE_LISTS, STAGE_TABLES, Batch
 from riskweave.decision import plan as decision
 from riskweave.engine.state import State
@@ -25,10 +28,10 @@ def decide(plan: Plan, state: State, batch: Batch) -> None:
     decision.step(plan.decision, batch)
 
 
-def remember(plan: Plan, state: State, batch: Batch) -> None:
-    """Carry a batch as far as state goes: what a history needs to leave its traces."""
+def remember(plan: Plan, state: State, batch: Batch, only: NDArray[np.bool_] | None = None) -> None:
+    """Carry a batch as far as state goes: what a history needs to leave its traces, in all tables or some."""
     attributes.step(plan.attributes, state.attributes, batch)
     expressions.step(plan.programs[STAGE_DECODED], state.strings, batch)
     lists.step(plan.lists, state.lists, batch)
     expressions.step(plan.programs[STAGE_LISTS], state.strings, batch)
-    features.step(plan.features, state.features, batch)
+    features.step(plan.features, state.features, batch, only)

@@ -376,6 +376,8 @@ class _Checker:
         if path and self.scope.is_entity(path[0]):
             call = FeatureCall(path, expr.method, expr.args, expr.named, expr.span, expr.method_span)
             return self.scope.feature(call)
+        if isinstance(receiver, Name):
+            self.scope.name(receiver.name, receiver.span)  # a name that nobody knows is the first mistake
         if expr.method in FUNCTIONS:
             hint = f"write `{expr.method}(x)`"
         else:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from riskweave.expressions.program import Program, Symbols
 from riskweave.expressions.strings import StringPool
 from riskweave.expressions.text_functions import TEXT_FUNCTIONS
-from riskweave.kernels.answers import NO_ANSWER, copy_answers, put_answers, unknown_codes
 from riskweave.kernels.program import run_program
+from riskweave.kernels.text_answers import NO_ANSWER, copy_answers, put_answers, unknown_codes
 
 _ANSWERS_MIN = 1024
 
@@ -62,6 +62,7 @@ class StringTables:
         unknown = np.empty(codes.size, np.int64)
         functions = len(self.symbols.text_functions)
         found = int(unknown_codes(self.answers, codes, function, functions, unknown))
+        assert found, "the kernels disagree on the table: delete numba's cache (__pycache__/*.nb*)"
         keys = unknown[:found] * functions + function
         try:
             answers = [self._answer(function, int(code)) for code in unknown[:found]]

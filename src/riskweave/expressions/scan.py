@@ -14,7 +14,7 @@ from riskweave.errors import PolicyError
 
 LENGTH_MAX = 10_000
 DEPTH_MAX = 64
-CHAIN_MAX = 100
+CHAIN_MAX = 250
 
 _TOKEN = re.compile(
     r"""

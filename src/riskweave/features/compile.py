@@ -250,7 +250,9 @@ class FeaturesCompiler:
             elif kind == "share":
                 asked.share = self._number(expr, read, 0.0, 1.0, "the share of a quantile")
             elif kind == "cell_km":
-                asked.cell_km = self._number(expr, read, CELL_KM_MIN, CELL_KM_MAX, "the width of a cell in km")
+                asked.cell_km = self._number(
+                    expr, read, CELL_KM_MIN, CELL_KM_MAX, "the width of a cell in km"
+                )
             elif kind == "condition":
                 own_conditions, own_labels = list(conditions), list(labels)
                 self._split(expr, read, own_conditions, own_labels)
@@ -285,13 +287,13 @@ class FeaturesCompiler:
             raise PolicyError(f"`{name}` needs a location, not a {node.type.value}", expr.span)
         if kind == "value" and node.type is Type.LOCATION:
             raise PolicyError(
-                f"`{name}` cannot tell locations apart", expr.span, "use distinct_places(place, window, cell_km)"
+                f"`{name}` cannot tell locations apart",
+                expr.span,
+                "use distinct_places(place, window, cell_km)",
             )
         return node
 
-    def _split(
-        self, expr: Expr, read: ArgumentReader, conditions: list[Typed], labels: list[int]
-    ) -> None:
+    def _split(self, expr: Expr, read: ArgumentReader, conditions: list[Typed], labels: list[int]) -> None:
         """Part a condition into what is known at once and the labels it needs."""
         for node in read.conjuncts(expr):
             if node.type is Type.LABEL and isinstance(node, Col):
@@ -308,14 +310,18 @@ class FeaturesCompiler:
             return _Filter(labels=wanted)
         unique = sorted(set(conditions), key=signature)
         node = unique[0] if len(unique) == 1 else read.all_of(unique)
-        return _Filter(" and ".join(signature(each) for each in unique), self._compiler.column(node).index, wanted)
+        return _Filter(
+            " and ".join(signature(each) for each in unique), self._compiler.column(node).index, wanted
+        )
 
     def _duration(self, expr: Expr, read: ArgumentReader, low_ms: int) -> int:
         text = read.literal(expr)
         length = duration_ms(text) if isinstance(text, str) else None
         if length is None:
             raise PolicyError(
-                "a length of time is expected here", expr.span, 'as in "30m", "24h", "90d" (units: s, m, h, d, w)'
+                "a length of time is expected here",
+                expr.span,
+                'as in "30m", "24h", "90d" (units: s, m, h, d, w)',
             )
         if not low_ms <= length <= WINDOW_MS_MAX:
             raise PolicyError(f"`{text}` is out of range", expr.span, "from 1s to 400d")
@@ -352,9 +358,7 @@ class FeaturesCompiler:
             if filters == _Filter():
                 table.counts_everything = True
                 return _Output(at.OUT_WINDOW_COUNT, -1, window)
-            return _Output(
-                at.OUT_COUNT, -1, window, self._accumulator(table, at.ACC_COUNT, window, filters)
-            )
+            return _Output(at.OUT_COUNT, -1, window, self._accumulator(table, at.ACC_COUNT, window, filters))
         if name == "rate":
             assert asked.condition is not None
             hits = self._accumulator(table, at.ACC_COUNT, window, asked.condition)
@@ -373,15 +377,13 @@ class FeaturesCompiler:
             accumulator = self._accumulator(table, at.ACC_HOURS, window, filters, value)
             return _Output(at.OUT_HABIT, -1, window, accumulator, parameter=hour.index)
         if name in ("decayed_count", "decayed_sum"):
-            value = None if asked.value is None else self._value(table, self._compiler.column(asked.value))
+            faded = None if asked.value is None else self._value(table, self._column(asked.value))
             table.decay_span_ms = max(table.decay_span_ms, asked.half_life_ms)
             accumulator = self._accumulator(
-                table, at.ACC_DECAYED, window, filters, value, float(asked.half_life_ms)
+                table, at.ACC_DECAYED, window, filters, faded, float(asked.half_life_ms)
             )
-            scale = 1.0 if value is None else value.scale
-            return _Output(
-                at.OUT_DECAYED, -1, window, accumulator, parameter=asked.delay_ms, scale=scale
-            )
+            scale = 1.0 if faded is None else faded.scale
+            return _Output(at.OUT_DECAYED, -1, window, accumulator, parameter=asked.delay_ms, scale=scale)
         assert asked.value is not None
         column = self._column(asked.value)
         if asked.value.type is Type.LOCATION:
@@ -408,7 +410,8 @@ class FeaturesCompiler:
             "mode": (at.ACC_BAG, at.OUT_MODE),
         }
         kind, operation = kinds[name]
-        accumulator = self._accumulator(table, kind, window, filters, value)
+        exact = kind == at.ACC_SQUARES and column.type in (Type.MONEY, Type.INT)
+        accumulator = self._accumulator(table, kind, window, filters, value, float(exact))
         output = _Output(operation, -1, window, accumulator, scale=value.scale)
         if name in ("is_new", "rank", "zscore"):
             output.current = value
@@ -438,7 +441,9 @@ class FeaturesCompiler:
             value = self._keep(table, _Value(at.VALUE_CELL, column.index, asked.cell_km, text))
             accumulator = self._accumulator(table, at.ACC_BAG, window, asked.filter, value)
             return _Output(at.OUT_DISTINCT, -1, window, accumulator)
-        lat = self._keep(table, _Value(at.VALUE_NUMBER, column.index, 0.0, f"place {signature(column)} 1 lat"))
+        lat = self._keep(
+            table, _Value(at.VALUE_NUMBER, column.index, 0.0, f"place {signature(column)} 1 lat")
+        )
         self._keep(table, _Value(at.VALUE_NUMBER, column.index + 1, 0.0, f"place {signature(column)} 2 lon"))
         kind = at.ACC_DIRECTION if name == "distance_from_usual" else at.ACC_LAST
         operation = {
@@ -561,9 +566,7 @@ class _Writer:
             plans.append(block)
         widest = max((plan.record_words for plan in plans), default=8)
         stride = max((plan.stride for plan in plans), default=8)
-        words[at.ENTRY] = 8
-        words[at.TEMPORARY] = _round_up(8 + stride)
-        words[at.START] = words[at.TEMPORARY] + 3 * widest
+        words[at.SCRATCH] = round_up(stride) + 3 * widest
         words[at.LABEL_TABLES] = labelled
         words[at.REGISTRY_SALT] = _stable_hash("event of a label")
         words[at.REGISTRY_KEEP] = max((2 * plan.span_ms for plan in plans if plan.label_slot >= 0), default=0)
@@ -571,7 +574,8 @@ class _Writer:
             words=np.array(words, np.int64),
             tables=tuple(plans),
             forget_after_ms=self.forget,
-            heap_start=words[at.START],
+            scratch_words=words[at.SCRATCH],
+            widest=widest,
             label_tables=labelled,
             columns=columns,
         )
@@ -617,23 +621,26 @@ class _Writer:
         keep_masks = len(words)
         keep = [0] * mask_words
         keep_all = table.counts_everything
+        kept: set[str] = set()
         for accumulator in table.accumulators:
             if accumulator.kind == at.ACC_EVER:
                 continue
             if accumulator.filter.condition:
                 word, bit = places[accumulator.filter.condition]
                 keep[word - 1] |= bit
+                kept.add(accumulator.filter.condition)
             else:
                 keep_all = True
         words += keep
         label_rows = len(words)
-        for row in label_bits:
-            words += row
+        for label_row in label_bits:
+            words += label_row
 
         windows = sorted(table.windows, key=lambda each: (self._length(each), each.delay_ms, each.before))
         span = max(
             (
-                (self._length(each) if self._length(each) < at.ENDLESS else table.decay_span_ms) + each.delay_ms
+                (self._length(each) if self._length(each) < at.ENDLESS else table.decay_span_ms)
+                + each.delay_ms
                 for each in windows
             ),
             default=0,
@@ -665,9 +672,11 @@ class _Writer:
                     at.R_WORDS + 2 * number,
                 ]  # fmt: skip
                 described.append(f"window {self._length(window)} {window.delay_ms} {window.before}")
-        record_words = _round_up(record_words)
+        record_words = chunk_words(record_words)
         window_at = {window: window_rows + at.WINDOW_WORDS * number for number, window in enumerate(windows)}
-        value_at = {value.signature: value_rows + at.VALUE_WORDS * number for number, value in enumerate(values)}
+        value_at = {
+            value.signature: value_rows + at.VALUE_WORDS * number for number, value in enumerate(values)
+        }
 
         visits = []
         for key_row, outputs in table.visits.items():
@@ -685,6 +694,15 @@ class _Writer:
         visit_rows = len(words)
         for visit in visits:
             words += visit
+
+        lasting: list[tuple[str, int]] = []
+        lasting_rows = len(words)
+        for accumulator, row in acc_at.items():
+            if accumulator.kind in (at.ACC_EVER, at.ACC_DECAYED):
+                size = at.ACC_SIZES[accumulator.kind]
+                words += [words[row + 4], size]
+                delay = 0 if accumulator.window is None else accumulator.window.delay_ms
+                lasting.append((f"{_accumulator_order(accumulator)!r} {delay}", size))
 
         kinds = [accumulator.kind for accumulator in table.accumulators]
         salt = _stable_hash(f"{table.entity} as {table.role}")
@@ -715,7 +733,10 @@ class _Writer:
             at.LABEL_BITS: label_rows,
             at.LABEL_BIT_COUNT: len(label_bits),
             at.KEEP_MASKS: keep_masks,
-            at.UNBOUNDED: int(at.ACC_DECAYED in kinds or at.ACC_EVER in kinds),
+            at.UNBOUNDED: int(bool(lasting)),
+            at.LASTING: lasting_rows,
+            at.LASTING_COUNT: len(lasting),
+            at.LASTING_WORDS: sum(size for _, size in lasting),
         }
         for offset, word in put.items():
             words[block + offset] = word
@@ -740,6 +761,8 @@ class _Writer:
             hash_word=hash_word,
             record_words=record_words,
             label_slot=labelled if labels else -1,
+            keeps=("",) if keep_all else tuple(sorted(kept)),
+            lasting=tuple(lasting),
             windows=len(windows),
             features=sum(len(outputs) for outputs in table.visits.values()),
         )
@@ -766,5 +789,14 @@ def _accumulator_order(each: _Accumulator) -> tuple[int, str, tuple[int, ...], s
     return (each.kind, each.filter.condition, each.filter.labels, value, each.parameter)
 
 
-def _round_up(words: int) -> int:
+def chunk_words(words: int) -> int:
+    """Return the size of the heap chunk that a record takes (as `kernels/chunks.py`, without numba)."""
+    size = 8
+    while size < words:
+        size *= 2
+    return size // 4 * 3 if size >= 32 and size // 4 * 3 >= words else size
+
+
+def round_up(words: int) -> int:
+    """Return words in whole cache lines."""
     return -(-words // 8) * 8

@@ -32,6 +32,8 @@ class TablePlan:
     hash_word: int
     record_words: int
     label_slot: int
+    keeps: tuple[str, ...]  # the conditions that make an entry worth keeping; ("",): all are
+    lasting: tuple[tuple[str, int], ...]  # what is remembered without a window, and its words
     windows: int
     features: int
 
@@ -48,6 +50,7 @@ class FeaturesPlan:
     words: NDArray[np.int64]
     tables: tuple[TablePlan, ...]
     forget_after_ms: int
-    heap_start: int
+    scratch_words: int
+    widest: int
     label_tables: int
     columns: tuple[int, ...]

@@ -42,13 +42,15 @@ class FeaturesState:
     def create(cls, plan: FeaturesPlan, keys: int = 1024, words: int = 1 << 16) -> FeaturesState:
         """Return an empty state with room for about so many keys and words; it grows by itself."""
         meta = np.zeros(chunks.TABLES + chunks.TABLE_WORDS * max(len(plan.tables), 1), np.int64)
-        meta[chunks.TOP] = plan.heap_start
+        meta[chunks.ENTRY] = 8
+        meta[chunks.TEMPORARY] = 8 + plan.scratch_words - 3 * plan.widest
+        meta[chunks.TOP] = 8 + plan.scratch_words
         meta[chunks.WATERMARK] = at.NEVER
         meta[chunks.AT_TABLE] = -1
         size = 16
         while size < 2 * keys:
             size *= 2
-        state = cls(meta, np.zeros(2 * size, np.int64), aligned(plan.heap_start + words))
+        state = cls(meta, np.zeros(2 * size, np.int64), aligned(8 + plan.scratch_words + words))
         state.activate(plan, None)
         return state
 
@@ -68,18 +70,27 @@ class FeaturesState:
         heap[: self.heap.size] = self.heap
         self.heap = heap
 
-    def sweep(self, plan: FeaturesPlan) -> None:
+    def sweep(self, plan: FeaturesPlan, watermark_ms: int | None = None) -> None:
         """Drop every key that no later event can see, and free what windows have left behind."""
+        if watermark_ms is None:
+            watermark_ms = int(self.meta[chunks.WATERMARK])
         index = np.zeros(self.index.size, np.int64)
-        kernels.sweep(plan.words, self.meta, self.index, self.heap, index)
+        kernels.sweep(plan.words, self.meta, self.index, self.heap, index, watermark_ms)
         self.index = index
 
-    def grow_index(self, plan: FeaturesPlan) -> None:
+    def grow(self, plan: FeaturesPlan, code: int, watermark_ms: int | None = None) -> None:
+        """Make room for a kernel that stopped."""
+        if code == kernels.HEAP_FULL:
+            self.grow_heap()
+        else:
+            self.grow_index(plan, watermark_ms)
+
+    def grow_index(self, plan: FeaturesPlan, watermark_ms: int | None = None) -> None:
         """Sweep, and double the index when that was not enough."""
-        self.sweep(plan)
+        self.sweep(plan, watermark_ms)
         if 8 * int(self.meta[chunks.KEYS]) > self.index.size:
             index = np.zeros(2 * self.index.size, np.int64)
-            kernels.rehash(self.index, index)
+            kernels.rehash(self.meta, self.index, index)
             self.index = index
 
     # ---- leaving and coming back
@@ -134,7 +145,10 @@ class FeaturesState:
 def step(
     plan: FeaturesPlan, state: FeaturesState, batch: Batch, only: NDArray[np.bool_] | None = None
 ) -> None:
-    """Fill the feature columns of a batch and remember its events; `only` chooses tables."""
+    """Fill the feature columns of a batch and remember its events; `only` chooses tables.
+
+    The arrays of the batch must be contiguous: kernels read them as they lie in memory.
+    """
     labels = _NO_LABELS
     if batch.labels is not None and plan.label_tables:
         arrivals = batch.labels
@@ -147,14 +161,12 @@ def step(
         state.activate(plan, only)
     while True:
         code = kernels.step(
-            plan.words, state.meta, state.index, state.heap, batch.values,
-            batch.keys.view(np.int64), batch.time_ms, batch.watermark_ms, batch.event_hash.view(np.int64), labels,
+            plan.words, state.meta, state.index, state.heap, batch.values, batch.keys,
+            batch.time_ms, batch.watermark_ms, batch.event_hash, labels,
         )  # fmt: skip
         if code == kernels.DONE:
             break
-        if code == kernels.HEAP_FULL:
-            state.grow_heap()
-        else:
-            state.grow_index(plan)
+        # While history is replayed, the state's own watermark is ahead of what its keys may still see.
+        state.grow(plan, code, int(batch.watermark_ms[0]) if batch.size else None)
     if only is not None:
         state.activate(plan, None)

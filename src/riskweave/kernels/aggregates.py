@@ -60,10 +60,10 @@ def apply(plan, p, acc, meta, heap, record, seq, sign, first, end):
     if kind == ACC_COUNT:
         heap[own] += sign
         return False
-    if kind == ACC_MOMENTS or kind == ACC_SQUARES:
+    if kind in (ACC_MOMENTS, ACC_SQUARES):
         _moments(heap, own, unpack(heap[at + plan[acc + 3]]), sign, kind == ACC_SQUARES)
         return False
-    if kind == ACC_MIN or kind == ACC_MAX:
+    if kind in (ACC_MIN, ACC_MAX):
         if sign < 0:
             if heap[own + 1] == seq:
                 heap[own + 1] = DIRTY_SEQ
@@ -80,7 +80,7 @@ def apply(plan, p, acc, meta, heap, record, seq, sign, first, end):
     if kind == ACC_BAG:
         _bag(plan, p, acc, meta, heap, record, heap[at + plan[acc + 3]], sign, first, end)
         return False
-    if kind == ACC_LAST or kind == ACC_FIRST:
+    if kind in (ACC_LAST, ACC_FIRST):
         if sign < 0:
             if heap[own] == seq:
                 heap[own] = DIRTY_SEQ
@@ -137,6 +137,7 @@ def _moments(heap, own, value, sign, squares):
         if squares:
             heap[own + 3] = 0
             heap[own + 4] = 0
+            heap[own + 5] = 0
         return
     high, low = add_one(float_of(heap[own + 1]), float_of(heap[own + 2]), value if sign > 0 else -value)
     heap[own + 1] = bits_of(high)
@@ -148,6 +149,7 @@ def _moments(heap, own, value, sign, squares):
         high, low = add(float_of(heap[own + 3]), float_of(heap[own + 4]), p, e)
         heap[own + 3] = bits_of(high)
         heap[own + 4] = bits_of(low)
+        heap[own + 5] = max(heap[own + 5], bits_of(abs(value)))
 
 
 @inline_kernel
@@ -226,7 +228,7 @@ def settle(plan, p, acc, heap, record, first, end):
     """Find an extreme (or first, or last) anew, after the entry that was it has left."""
     kind = plan[acc]
     own = record + plan[acc + 4]
-    if kind == ACC_MIN or kind == ACC_MAX:
+    if kind in (ACC_MIN, ACC_MAX):
         if heap[own + 1] != DIRTY_SEQ:
             return
         found = NONE_SEQ
@@ -267,16 +269,16 @@ def clear(plan, acc, heap, record, temporary):
     if kind == ACC_MOMENTS:
         size = 3
     elif kind == ACC_SQUARES:
-        size = 5
+        size = 6
     elif kind == ACC_HOURS:
         size = 12
-    elif kind == ACC_BAG or kind == ACC_DIRECTION:
+    elif kind in (ACC_BAG, ACC_DIRECTION):
         size = 4
-    elif kind == ACC_MIN or kind == ACC_MAX:
+    elif kind in (ACC_MIN, ACC_MAX):
         heap[own] = 0
         heap[own + 1] = NONE_SEQ
         return
-    elif kind == ACC_LAST or kind == ACC_FIRST:
+    elif kind in (ACC_LAST, ACC_FIRST):
         heap[own] = NONE_SEQ
         return
     elif kind == ACC_DECAYED:
@@ -291,5 +293,5 @@ def clear(plan, acc, heap, record, temporary):
         return
     for i in range(size):
         heap[own + i] = 0
-    if temporary and kind == ACC_BAG:
+    if temporary != 0 and kind == ACC_BAG:
         heap[own + 1] = -1

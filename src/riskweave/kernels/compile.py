@@ -3,7 +3,14 @@
 `fastmath` stays off because NaN means unknown and results must not depend on the batch split;
 `cache` keeps the machine code on disk, so that only the first start on a machine compiles.
 With `NUMBA_DISABLE_JIT=1` kernels run as plain Python, which the tests use.
+
+numba's cache looks at the file a kernel stands in, not at the files of the kernels it calls, and
+would go on using old code after an upgrade that changed only those. So every kernel's cache
+carries the stamp of all kernel files together.
 """
+
+import hashlib
+from pathlib import Path
 
 import numba
 from llvmlite import ir
@@ -12,9 +19,28 @@ from numba.core import config
 from numba.extending import intrinsic
 
 
+def _stamp():
+    """Return a hash of everything that kernels are made of: all files of this folder."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+STAMP = _stamp()
+
+
+def _cached(dispatcher):
+    """Let the disk cache of a compiled function end with any change of any kernel."""
+    cache = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if cache is not None:
+        cache._source_stamp = STAMP
+    return dispatcher
+
+
 def kernel(function):
     """Compile a loop over flat arrays; cached on disk, releases the GIL, keeps IEEE arithmetic."""
-    return numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
+    return _cached(numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function))
 
 
 def inline_kernel(function):

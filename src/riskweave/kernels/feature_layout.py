@@ -9,15 +9,23 @@ the heap; entry number `seq` lies at `seq & (capacity - 1)`. An entry is its tim
 mask bits, the event's hash (where labels need it), then a word per kept value.
 """
 
+import numpy as np
+
+# Written out as typed constants: for every plain number a kernel is called with, numba compiles it anew.
+ENTERS = np.int64(1)
+LEAVES = np.int64(-1)
+NO_ENTRY = np.int64(-1)
+ZERO = np.int64(0)
+STAYS = np.int64(0)  # a record of the state
+PASSES = np.int64(1)  # a record for looking back
+
 # Plan header.
 TABLE_COUNT = 0
 BLOCKS = 1  # offset of the list of table blocks
-TEMPORARY = 2  # heap offset of the record used for looking back
-START = 3  # first heap word that may be given out
+SCRATCH = 2  # words for an entry and three records that are nobody's
 LABEL_TABLES = 4  # how many tables have label features; 0: no registry
 REGISTRY_SALT = 5
 REGISTRY_KEEP = 6  # events up to the watermark less this are forgotten by the registry
-ENTRY = 8  # heap offset of the entry being built
 
 # A table's block.
 SALT = 0
@@ -47,6 +55,9 @@ LABEL_BITS = 23  # rows (label, mask word offset, bit)
 LABEL_BIT_COUNT = 24
 KEEP_MASKS = 25  # offset of one word per mask word: bits that make an entry worth keeping
 UNBOUNDED = 26
+LASTING = 27  # rows (offset in record, words): what is remembered without a window
+LASTING_COUNT = 28
+LASTING_WORDS = 29
 BLOCK_WORDS = 32
 
 # What an entry keeps: rows (kind, row, parameter bits).
@@ -68,7 +79,9 @@ ENDLESS = 1 << 60
 ACC_WORDS = 6
 ACC_COUNT = 0
 ACC_MOMENTS = 1  # count, sum (pair)
-ACC_SQUARES = 2  # count, sum (pair), sum of squares (pair)
+ACC_SQUARES = (
+    2  # count, sum (pair), sum of squares (pair), greatest size since it was empty; parameter: exact
+)
 ACC_MIN = 3  # word, seq
 ACC_MAX = 4
 ACC_LAST = 5  # seq
@@ -78,7 +91,7 @@ ACC_DIRECTION = 8  # count, x, y, z
 ACC_HOURS = 9  # 24 counts, two in a word
 ACC_DECAYED = 10  # base total, base time, total, time
 ACC_EVER = 11  # first time, how many events at it
-ACC_SIZES = (1, 3, 5, 2, 2, 1, 1, 4, 4, 12, 4, 2)
+ACC_SIZES = (1, 3, 6, 2, 2, 1, 1, 4, 4, 12, 4, 2)
 
 NONE_SEQ = -1
 DIRTY_SEQ = -2
@@ -137,6 +150,4 @@ G_KEYS = 3
 T_KEYS = 0
 T_EVENTS = 1
 T_LATE = 2
-T_FREE = 3
-T_ACTIVE = 4
-T_BYTES = 5
+T_ACTIVE = 3

@@ -1,30 +1,33 @@
 """One step of all features over a batch: table by table, event by event, in arrival order."""
 
 from riskweave.kernels.aggregates import address, apply, settle
-from riskweave.kernels.feature_answers import answer, current_word
+from riskweave.kernels.answers import answer, current_word
 from riskweave.kernels.chunks import (
     AT_LABEL,
     AT_ROW,
     AT_TABLE,
     AT_VISIT,
+    ENTRY,
+    HEAP_WORDS,
+    INDEX_WORDS,
     KEYS,
     NEED,
     TABLE_WORDS,
     TABLES,
+    TEMPORARY,
     TOP,
     WATERMARK,
     give,
     take,
 )
-from riskweave.kernels.compile import inline_kernel, kernel, prefetch
+from riskweave.kernels.compile import inline_kernel, kernel
 from riskweave.kernels.feature_layout import (
     ACC_DECAYED,
-    ENDLESS,
     ACC_WORDS,
     BAG_COUNT,
     BLOCKS,
     DECAY_COUNT,
-    ENTRY,
+    ENDLESS,
     FILTER_COUNT,
     FILTER_WORDS,
     FILTERS,
@@ -40,11 +43,16 @@ from riskweave.kernels.feature_layout import (
     LABEL_BITS,
     LABEL_SLOT,
     LABEL_TABLES,
+    LASTING,
+    LASTING_COUNT,
+    LASTING_WORDS,
     LOOSE_END,
     LOOSE_FIRST,
     MASK_WORDS,
     NEVER,
+    NO_ENTRY,
     OUTPUT_WORDS,
+    PASSES,
     R_CAPACITY,
     R_CURSOR,
     R_ERA,
@@ -64,7 +72,6 @@ from riskweave.kernels.feature_layout import (
     T_ACTIVE,
     T_LATE,
     TABLE_COUNT,
-    TEMPORARY,
     UNBOUNDED,
     VALUE_COUNT,
     VALUE_WORDS,
@@ -75,18 +82,17 @@ from riskweave.kernels.feature_layout import (
     WINDOW_COUNT,
     WINDOW_WORDS,
     WINDOWS,
+    ZERO,
 )
 from riskweave.kernels.history import (
     advance,
     append,
     close_gap,
     drop_record,
-    forget_entries,
-    release_bags,
-    release_history,
     empty_record,
     find,
     first_after,
+    forget_entries,
     home,
     insert_late,
     look_back,
@@ -95,12 +101,14 @@ from riskweave.kernels.history import (
     open_gap,
     put,
     refold,
+    release_bags,
+    release_history,
     renew,
     resize_ring,
     salted,
     start_anew,
 )
-from riskweave.kernels.words import NULL
+from riskweave.kernels.words import pointer, warm
 
 DONE = 0
 HEAP_FULL = 1
@@ -113,28 +121,60 @@ NAN = float("nan")
 
 
 @kernel
-def step(plan, meta, index, heap, values, keys, time_ms, watermark_ms, event_hash, labels):
+def step(plan_, meta_, index_, heap_, values_, keys_, time_ms_, watermark_ms_, event_hash_, labels_):
     """Decide every feature of a batch; return DONE, or which array must grow before going on.
 
     `labels` has a row (before_row, event hash, label, value: 1 true, 0 not) per label, in order.
     Where it stopped stands in `meta`; the caller grows the array and calls again.
     """
-    size = time_ms.size
+    size = time_ms_.size
+    wide = time_ms_.size
+    label_count = labels_.shape[0]
+    plan, meta, index, heap = pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_)
+    values, keys, labels = pointer(values_), pointer(keys_), pointer(labels_)
+    time_ms, watermark_ms, event_hash = pointer(time_ms_), pointer(watermark_ms_), pointer(event_hash_)
+    meta[HEAP_WORDS] = heap_.size
+    meta[INDEX_WORDS] = index_.size
     if meta[AT_TABLE] < 0:
-        code = _register(plan, meta, index, heap, keys, time_ms, watermark_ms, event_hash)
+        code = _register(plan, meta, index, heap, keys, wide, size, time_ms, watermark_ms, event_hash)
         if code != DONE:
             return code
         meta[AT_TABLE] = 0
         meta[AT_ROW] = 0
     for table in range(meta[AT_TABLE], plan[TABLE_COUNT]):
         p = plan[plan[BLOCKS] + table]
-        if meta[TABLES + TABLE_WORDS * table + T_ACTIVE] != 0:
-            code = _table(
-                plan, p, table, meta, index, heap, values, keys, time_ms, watermark_ms, event_hash, labels
-            )
+        label = meta[AT_LABEL]
+        visit_from = meta[AT_VISIT]
+        visits = plan[p + VISITS]
+        visit_count = plan[p + VISIT_COUNT]
+        has_labels = plan[p + LABEL_SLOT] >= 0
+        end = size + 1 if meta[TABLES + TABLE_WORDS * table + T_ACTIVE] != 0 else 0
+        for i in range(meta[AT_ROW], end):
+            code = DONE
+            while has_labels and label < label_count and (labels[4 * label] <= i or i == size):
+                watermark = watermark_ms[i - 1] if i > 0 else meta[WATERMARK]
+                code = _learn(plan, p, table, meta, index, heap, labels, label, watermark)
+                if code != DONE:
+                    break
+                label += 1
+            number = visit_from
+            if code == DONE and i < size:
+                _warm(plan, p, meta, index, heap, keys, wide, i, size, visits, visit_count)
+                while number < visit_count:
+                    code = _visit(
+                        plan, p, table, meta, index, heap, values, keys, wide, i, time_ms[i],
+                        watermark_ms[i], event_hash[i], visits + VISIT_WORDS * number, number == 0,
+                    )  # fmt: skip
+                    if code != DONE:
+                        break
+                    number += 1
             if code != DONE:
                 meta[AT_TABLE] = table
+                meta[AT_ROW] = i
+                meta[AT_LABEL] = label
+                meta[AT_VISIT] = number
                 return code
+            visit_from = 0
         meta[AT_ROW] = 0
         meta[AT_LABEL] = 0
         meta[AT_VISIT] = 0
@@ -145,76 +185,32 @@ def step(plan, meta, index, heap, values, keys, time_ms, watermark_ms, event_has
 
 
 @inline_kernel
-def _table(plan, p, table, meta, index, heap, values, keys, time_ms, watermark_ms, event_hash, labels):
-    """Carry the batch past one table."""
-    size = time_ms.size
-    row = meta[AT_ROW]
-    label = meta[AT_LABEL]
-    visit_from = meta[AT_VISIT]
-    visits = plan[p + VISITS]
-    visit_count = plan[p + VISIT_COUNT]
-    has_labels = plan[p + LABEL_SLOT] >= 0
-    for i in range(row, size):
-        if has_labels:
-            while label < labels.shape[0] and labels[label, 0] <= i:
-                watermark = watermark_ms[i - 1] if i > 0 else meta[WATERMARK]
-                if not _learn(plan, p, table, meta, index, heap, labels, label, watermark):
-                    meta[AT_ROW] = i
-                    meta[AT_LABEL] = label
-                    meta[AT_VISIT] = visit_from
-                    return HEAP_FULL
-                label += 1
-        _warm(plan, p, index, heap, keys, i, size, visits, visit_count)
-        for number in range(visit_from, visit_count):
-            code = _visit(
-                plan, p, table, meta, index, heap, values, keys, i, time_ms[i], watermark_ms[i],
-                event_hash[i], visits + VISIT_WORDS * number, number == 0,
-            )  # fmt: skip
-            if code != DONE:
-                meta[AT_ROW] = i
-                meta[AT_LABEL] = label
-                meta[AT_VISIT] = number
-                return code
-        visit_from = 0
-    if has_labels:
-        watermark = watermark_ms[size - 1] if size > 0 else meta[WATERMARK]
-        while label < labels.shape[0]:
-            if not _learn(plan, p, table, meta, index, heap, labels, label, watermark):
-                meta[AT_ROW] = size
-                meta[AT_LABEL] = label
-                meta[AT_VISIT] = 0
-                return HEAP_FULL
-            label += 1
-    return DONE
-
-
-@inline_kernel
-def _warm(plan, p, index, heap, keys, i, size, visits, visit_count):
+def _warm(plan, p, meta, index, heap, keys, wide, i, size, visits, visit_count):
     """Ask for the memory that later events of the batch will touch, so that the misses overlap."""
     for number in range(visit_count):
         key_row = plan[visits + VISIT_WORDS * number]
         ahead = i + AHEAD_INDEX
-        if ahead < size and keys[key_row, ahead] != 0:
-            prefetch(index, home(index, salted(keys[key_row, ahead], plan[p + SALT])))
+        if ahead < size and keys[key_row * wide + ahead] != 0:
+            warm(index, home(meta, salted(keys[key_row * wide + ahead], plan[p + SALT])))
         ahead = i + AHEAD_RECORD
-        if ahead < size and keys[key_row, ahead] != 0:
-            record = find(index, salted(keys[key_row, ahead], plan[p + SALT]))
+        if ahead < size and keys[key_row * wide + ahead] != 0:
+            record = find(meta, index, salted(keys[key_row * wide + ahead], plan[p + SALT]))
             if record != 0:
                 for line in range(0, plan[p + RECORD_WORDS], 8):
-                    prefetch(heap, record + line)
+                    warm(heap, record + line)
         ahead = i + AHEAD_HISTORY
-        if ahead < size and keys[key_row, ahead] != 0:
-            record = find(index, salted(keys[key_row, ahead], plan[p + SALT]))
+        if ahead < size and keys[key_row * wide + ahead] != 0:
+            record = find(meta, index, salted(keys[key_row * wide + ahead], plan[p + SALT]))
             if record != 0 and heap[record + R_CAPACITY] != 0:
-                prefetch(heap, address(plan, p, heap, record, heap[record + R_NEXT]))
+                warm(heap, address(plan, p, heap, record, heap[record + R_NEXT]))
                 window = plan[p + WINDOWS]
                 for _ in range(plan[p + WINDOW_COUNT]):
-                    prefetch(heap, address(plan, p, heap, record, heap[record + plan[window + 5]]))
+                    warm(heap, address(plan, p, heap, record, heap[record + plan[window + 5]]))
                     window += WINDOW_WORDS
 
 
 @inline_kernel
-def _build_entry(plan, p, heap, entry, values, keys, i, time, event_hash):
+def _build_entry(plan, p, heap, entry, values, keys, wide, i, time, event_hash):
     """Write event i's entry to heap[entry:]; tell whether any feature wants it kept."""
     heap[entry] = time
     masks = plan[p + MASK_WORDS]
@@ -224,7 +220,7 @@ def _build_entry(plan, p, heap, entry, values, keys, i, time, event_hash):
     for _ in range(plan[p + FILTER_COUNT]):
         holds = True
         for column in range(plan[at + 2]):
-            if values[plan[at + 3 + column], i] != 1.0:
+            if values[plan[at + 3 + column] * wide + i] != 1.0:
                 holds = False
         if holds:
             heap[entry + plan[at]] |= plan[at + 1]
@@ -234,14 +230,14 @@ def _build_entry(plan, p, heap, entry, values, keys, i, time, event_hash):
     at = plan[p + VALUES]
     target = entry + plan[p + STRIDE] - plan[p + VALUE_COUNT]
     for number in range(plan[p + VALUE_COUNT]):
-        heap[target + number] = current_word(plan, at, values, keys, i)
+        heap[target + number] = current_word(plan, at, values, keys, wide, i)
         at += VALUE_WORDS
     if plan[p + KEEP_ALL] != 0:
         return True
+    wanted = 0
     for word in range(masks):
-        if heap[entry + 1 + word] & plan[plan[p + KEEP_MASKS] + word] != 0:
-            return True
-    return False
+        wanted |= heap[entry + 1 + word] & plan[plan[p + KEEP_MASKS] + word]
+    return wanted != 0
 
 
 @inline_kernel
@@ -258,37 +254,37 @@ def _room(plan, p, heap, record):
 
 @inline_kernel
 def _visit(
-    plan, p, table, meta, index, heap, values, keys, i, time, watermark, event_hash, visit, remembers
+    plan, p, table, meta, index, heap, values, keys, wide, i, time, watermark, event_hash, visit, remembers
 ):  # fmt: skip
     """Let event i be remembered by, and ask, the record of one of its keys."""
-    raw = keys[plan[visit], i]
+    raw = keys[plan[visit] * wide + i]
     out = plan[visit + 1]
     out_end = plan[visit + 2]
     if raw == 0:
         while out < out_end:
-            values[plan[out + 1], i] = NAN
+            values[plan[out + 1] * wide + i] = NAN
             out += OUTPUT_WORDS
         return DONE
     key = salted(raw, plan[p + SALT])
-    record = find(index, key)
+    record = find(meta, index, key)
     span = plan[p + SPAN]
     too_late = time <= watermark - span
     gone = record != 0 and heap[record + R_SEEN] <= watermark - plan[p + GONE]
     need = _room(plan, p, heap, record)
-    if meta[TOP] + need > heap.size:
+    if meta[TOP] + need > meta[HEAP_WORDS]:
         meta[NEED] = need
         return HEAP_FULL
-    entry = plan[ENTRY]
-    temporary = plan[TEMPORARY]
-    mine = remembers or raw == keys[plan[p + KEY_ROW], i]
+    entry = meta[ENTRY]
+    opened = -1
+    mine = remembers or raw == keys[plan[p + KEY_ROW] * wide + i]
     keep = False
     if mine:
-        keep = _build_entry(plan, p, heap, entry, values, keys, i, time, event_hash)
+        keep = _build_entry(plan, p, heap, entry, values, keys, wide, i, time, event_hash)
     own = 0
     show = record
     if remembers and not too_late:
         if record == 0:
-            if 2 * (meta[KEYS] + 1) > (index.size >> 1):
+            if 2 * (meta[KEYS] + 1) > (meta[INDEX_WORDS] >> 1):
                 return INDEX_FULL
             record = new_record(plan, p, table, meta, index, heap, key, time)
         elif gone:
@@ -305,16 +301,19 @@ def _visit(
         horizon = watermark - 2 * span
         if mine and too_late:
             own = 2
-            show = _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon)
+            opened = _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon)
+            show = meta[TEMPORARY]
         else:
             if mine:
                 own = 1 if record != 0 and time >= heap[record + R_ERA] else 2
             show = _ask(plan, p, meta, heap, record, entry, mine and keep, time, horizon, too_late)
     while out < out_end:
-        values[plan[out + 1], i] = answer(
-            plan, p, out, meta, heap, show, own, entry, values, keys, i, time, too_late
+        values[plan[out + 1] * wide + i] = answer(
+            plan, p, out, meta, heap, show, own, entry, values, keys, wide, i, time, too_late
         )
         out += OUTPUT_WORDS
+    if opened >= 0:
+        close_gap(plan, p, table, meta, heap, record, opened)
     return DONE
 
 
@@ -335,7 +334,7 @@ def _remember(plan, p, table, meta, heap, record, entry, keep, time, watermark):
     if time >= heap[record + R_CURSOR]:
         if keep:
             if heap[record + R_NEXT] - heap[record + R_FIRST] == heap[record + R_CAPACITY]:
-                advance(plan, p, meta, heap, record, time, 0)
+                advance(plan, p, meta, heap, record, time, ZERO)
                 heap[record + R_CURSOR] = time
                 make_room(plan, p, table, meta, heap, record, watermark)
             append(plan, p, table, meta, heap, record, entry)
@@ -347,10 +346,8 @@ def _remember(plan, p, table, meta, heap, record, entry, keep, time, watermark):
         make_room(plan, p, table, meta, heap, record, watermark)
         insert_late(plan, p, table, meta, heap, record, entry)
         own_seq = first_after(plan, p, heap, record, time) - 1
-    look_back(
-        plan, p, meta, heap, record, plan[TEMPORARY], time, watermark - 2 * plan[p + SPAN], own_seq
-    )
-    return plan[TEMPORARY]
+    look_back(plan, p, meta, heap, record, meta[TEMPORARY], time, watermark - 2 * plan[p + SPAN], own_seq)
+    return meta[TEMPORARY]
 
 
 @inline_kernel
@@ -368,45 +365,48 @@ def _note_first(plan, p, heap, record, entry, time):
 
 
 @inline_kernel
-def _nobody(plan, p, heap, entry, keep, time):
-    """Return a record that shows a key nothing is known of, but for the current entry if kept."""
-    record = plan[TEMPORARY] + 2 * plan[p + RECORD_WORDS]
-    empty_record(plan, p, heap, record, time, 0, True)
+def _nobody(plan, p, meta, heap, entry, entries, time):
+    """Return a record that shows a key of which nothing is known, or only the current entry."""
+    record = meta[TEMPORARY] + 2 * plan[p + RECORD_WORDS]
+    empty_record(plan, p, heap, record, time, PASSES)
     heap[record + R_RING] = entry
     heap[record + R_CAPACITY] = 1
     heap[record + R_FIRST] = 0
-    heap[record + R_NEXT] = 1 if keep else 0
+    heap[record + R_NEXT] = entries
     return record
 
 
 @inline_kernel
 def _as_if(plan, p, table, meta, heap, record, entry, keep, time, horizon):
-    """Show what an event sees that comes too late to be remembered."""
-    temporary = plan[TEMPORARY]
+    """Show what an event sees that comes too late to be remembered.
+
+    Its entry stands in the history while it is answered: return its number, to take it out again,
+    or -1.
+    """
+    temporary = meta[TEMPORARY]
     if record == 0:
-        nobody = _nobody(plan, p, heap, entry, keep, time)
+        nobody = _nobody(plan, p, meta, heap, entry, 1 if keep else 0, time)
         look_back(plan, p, meta, heap, nobody, temporary, time, horizon, 0 if keep else -1)
-        return temporary
+        return -1
     if not keep:
-        look_back(plan, p, meta, heap, record, temporary, time, horizon, -1)
-        return temporary
+        look_back(plan, p, meta, heap, record, temporary, time, horizon, NO_ENTRY)
+        return -1
     if heap[record + R_CAPACITY] == 0:
         make_room(plan, p, table, meta, heap, record, horizon)
     elif heap[record + R_NEXT] - heap[record + R_FIRST] == heap[record + R_CAPACITY]:
         resize_ring(plan, p, meta, heap, record, 2 * heap[record + R_CAPACITY])
     own_seq = open_gap(plan, p, table, meta, heap, record, entry)
     look_back(plan, p, meta, heap, record, temporary, time, horizon, own_seq)
-    close_gap(plan, p, table, meta, heap, record, own_seq)
-    return temporary
+    return own_seq
 
 
 @inline_kernel
 def _ask(plan, p, meta, heap, record, entry, own_kept, time, horizon, too_late):
     """Show what another role's key, or a key that is not remembered, has to say."""
-    temporary = plan[TEMPORARY]
+    temporary = meta[TEMPORARY]
     if record == 0:
-        nobody = _nobody(plan, p, heap, entry, False, time)
-        look_back(plan, p, meta, heap, nobody, temporary, time, horizon, -1)
+        nobody = _nobody(plan, p, meta, heap, entry, ZERO, time)
+        look_back(plan, p, meta, heap, nobody, temporary, time, horizon, NO_ENTRY)
         return temporary
     if not too_late and time >= heap[record + R_CURSOR]:
         advance(plan, p, meta, heap, record, time, 1 if own_kept else 0)
@@ -418,65 +418,84 @@ def _ask(plan, p, meta, heap, record, entry, own_kept, time, horizon, too_late):
 
 
 @inline_kernel
-def _register(plan, meta, index, heap, keys, time_ms, watermark_ms, event_hash):
+def _register(plan, meta, index, heap, keys, wide, size, time_ms, watermark_ms, event_hash):
     """Remember which keys each event of the batch has, so that its label finds its entries."""
     if plan[LABEL_TABLES] == 0:
         return DONE
-    for i in range(meta[AT_ROW], time_ms.size):
+    for i in range(meta[AT_ROW], size):
         if time_ms[i] <= watermark_ms[i] - plan[REGISTRY_KEEP]:
             continue
-        key = salted(event_hash[i], plan[REGISTRY_SALT])
-        if find(index, key) != 0:
-            continue
-        words = G_KEYS + plan[LABEL_TABLES]
-        if meta[TOP] + 2 * words + 16 > heap.size:
-            meta[NEED] = 2 * words + 16
+        code = room_for_event(plan, meta)
+        if code != DONE:
             meta[AT_ROW] = i
-            return HEAP_FULL
-        if 2 * (meta[KEYS] + 1) > (index.size >> 1):
-            meta[AT_ROW] = i
-            return INDEX_FULL
-        record = take(meta, heap, words)
-        heap[record + R_KEY] = key
-        heap[record + R_TABLE] = REGISTRY_TABLE
-        heap[record + G_TIME] = time_ms[i]
+            return code
+        record = registered(plan, meta, index, heap, event_hash[i], time_ms[i])
         for table in range(plan[TABLE_COUNT]):
             p = plan[plan[BLOCKS] + table]
-            if plan[p + LABEL_SLOT] >= 0:
-                raw = keys[plan[p + KEY_ROW], i]
-                heap[record + G_KEYS + plan[p + LABEL_SLOT]] = 0 if raw == 0 else salted(raw, plan[p + SALT])
-        put(index, key, record)
-        meta[KEYS] += 1
+            raw = keys[plan[p + KEY_ROW] * wide + i]
+            if plan[p + LABEL_SLOT] >= 0 and raw != 0:
+                slot = record + G_KEYS + plan[p + LABEL_SLOT]
+                if heap[slot] == 0:
+                    heap[slot] = salted(raw, plan[p + SALT])
     return DONE
 
 
 @inline_kernel
+def room_for_event(plan, meta):
+    """Return DONE when one more event can be registered, or what is full."""
+    need = 2 * (G_KEYS + plan[LABEL_TABLES]) + 16
+    if meta[TOP] + need > meta[HEAP_WORDS]:
+        meta[NEED] = need
+        return HEAP_FULL
+    if 2 * (meta[KEYS] + 1) > (meta[INDEX_WORDS] >> 1):
+        return INDEX_FULL
+    return DONE
+
+
+@inline_kernel
+def registered(plan, meta, index, heap, event_hash, time):
+    """Return the registry record of an event, a new one when there is none."""
+    key = salted(event_hash, plan[REGISTRY_SALT])
+    record = find(meta, index, key)
+    if record == 0:
+        record = take(meta, heap, G_KEYS + plan[LABEL_TABLES])
+        heap[record + R_KEY] = key
+        heap[record + R_TABLE] = REGISTRY_TABLE
+        heap[record + G_TIME] = time
+        for slot in range(plan[LABEL_TABLES]):
+            heap[record + G_KEYS + slot] = 0
+        put(meta, index, key, record)
+        meta[KEYS] += 1
+    return record
+
+
+@inline_kernel
 def _learn(plan, p, table, meta, index, heap, labels, label, watermark):
-    """Let one label change the entry of the event it names; False when the heap has no room."""
-    event = find(index, salted(labels[label, 1], plan[REGISTRY_SALT]))
+    """Let one label change the entry of the event it names; return DONE or HEAP_FULL."""
+    event = find(meta, index, salted(labels[4 * label + 1], plan[REGISTRY_SALT]))
     if event == 0:
-        return True
+        return DONE
     time = heap[event + G_TIME]
     key = heap[event + G_KEYS + plan[p + LABEL_SLOT]]
     if time <= watermark - 2 * plan[p + SPAN] or key == 0:
-        return True
-    record = find(index, key)
+        return DONE
+    record = find(meta, index, key)
     if record == 0 or heap[record + R_SEEN] <= watermark - plan[p + GONE]:
-        return True
+        return DONE
     need = _room(plan, p, heap, record)
-    if meta[TOP] + need > heap.size:
+    if meta[TOP] + need > meta[HEAP_WORDS]:
         meta[NEED] = need
-        return False
+        return HEAP_FULL
     seq = first_after(plan, p, heap, record, time - 1)
     while seq < heap[record + R_NEXT]:
         at = address(plan, p, heap, record, seq)
         if heap[at] != time:
             break
-        if heap[at + plan[p + HASH_WORD]] == labels[label, 1]:
-            _mark(plan, p, meta, heap, record, seq, at, labels[label, 2], labels[label, 3])
+        if heap[at + plan[p + HASH_WORD]] == labels[4 * label + 1]:
+            _mark(plan, p, meta, heap, record, seq, at, labels[4 * label + 2], labels[4 * label + 3])
             break
         seq += 1
-    return True
+    return DONE
 
 
 @inline_kernel
@@ -508,20 +527,25 @@ def _mark(plan, p, meta, heap, record, seq, at, label, value):
         return
     window = plan[p + WINDOWS]
     for _ in range(plan[p + WINDOW_COUNT]):
+        first = heap[record + plan[window + 5]]
+        end = heap[record + plan[window + 5] + 1]
         for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
-            settle(
-                plan, p, acc, heap, record, heap[record + plan[window + 5]], heap[record + plan[window + 5] + 1]
-            )
+            settle(plan, p, acc, heap, record, first, end)
         window += WINDOW_WORDS
     if plan[p + DECAY_COUNT] != 0:
         refold(plan, p, heap, record)
 
 
 @kernel
-def sweep(plan, meta, index, heap, fresh):
-    """Enter every key that may still be seen into the empty index `fresh`; free all else."""
-    watermark = meta[WATERMARK]
-    for at in range(0, index.size, 2):
+def sweep(plan_, meta_, index_, heap_, fresh_, watermark):
+    """Enter every key that an event after `watermark` may see into the empty index; free all else."""
+    plan, meta, index, heap, fresh = (
+        pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_), pointer(fresh_)
+    )  # fmt: skip
+    words = index_.size
+    meta[HEAP_WORDS] = heap_.size
+    meta[INDEX_WORDS] = fresh_.size
+    for at in range(0, words, 2):
         key = index[at]
         if key == 0:
             continue
@@ -537,10 +561,10 @@ def sweep(plan, meta, index, heap, fresh):
             if heap[record + R_SEEN] <= watermark - plan[p + GONE]:
                 release_bags(plan, p, meta, heap, record)
                 release_history(plan, p, table, meta, heap, record)
-                drop_record(table, meta, heap, record)
+                drop_record(plan, p, table, meta, heap, record)
                 continue
             _trim(plan, p, table, meta, heap, record, watermark)
-        put(fresh, key, record)
+        put(meta, fresh, key, record)
 
 
 @inline_kernel
@@ -562,14 +586,172 @@ def _trim(plan, p, table, meta, heap, record, watermark):
     capacity = heap[record + R_CAPACITY]
     while capacity > 16 and 4 * kept < capacity:
         capacity >>= 1
-    if capacity < heap[record + R_CAPACITY]:
-        if meta[TOP] + 4 * capacity * plan[p + STRIDE] <= heap.size:
-            resize_ring(plan, p, meta, heap, record, capacity)
+    has_room = meta[TOP] + 4 * capacity * plan[p + STRIDE] <= meta[HEAP_WORDS]
+    if capacity < heap[record + R_CAPACITY] and has_room:
+        resize_ring(plan, p, meta, heap, record, capacity)
 
 
 @kernel
-def rehash(index, fresh):
+def rehash(meta_, index_, fresh_):
     """Enter every key of `index` into the empty index `fresh`."""
-    for at in range(0, index.size, 2):
+    meta, index, fresh = pointer(meta_), pointer(index_), pointer(fresh_)
+    words = index_.size
+    meta[INDEX_WORDS] = fresh_.size
+    for at in range(0, words, 2):
         if index[at] != 0:
-            put(fresh, index[at], index[at + 1])
+            put(meta, fresh, index[at], index[at + 1])
+
+
+@kernel
+def move_in(old_plan_, old_labels, moves_, meta_, index_, heap_, fresh_):
+    """Give records to the tables of another plan: moves[old table] is the new one, -1: free it.
+
+    The registry, made for `old_labels` tables, is freed; `register_all` makes the new plan's.
+    """
+    plan, moves, meta = pointer(old_plan_), pointer(moves_), pointer(meta_)
+    index, heap, fresh = pointer(index_), pointer(heap_), pointer(fresh_)
+    meta[INDEX_WORDS] = fresh_.size
+    for at in range(0, index_.size, 2):
+        if index[at] == 0:
+            continue
+        record = index[at + 1]
+        table = heap[record + R_TABLE]
+        if table == REGISTRY_TABLE:
+            give(meta, heap, record, G_KEYS + old_labels)
+            meta[KEYS] -= 1
+        elif moves[table] >= 0:
+            heap[record + R_TABLE] = moves[table]
+            put(meta, fresh, index[at], record)
+        else:
+            # The counters of the old tables are gone already: only chunks are given back.
+            p = plan[plan[BLOCKS] + table]
+            release_bags(plan, p, meta, heap, record)
+            if heap[record + R_CAPACITY] != 0:
+                give(meta, heap, heap[record + R_RING], heap[record + R_CAPACITY] * plan[p + STRIDE])
+            give(meta, heap, record, plan[p + RECORD_WORDS])
+            meta[KEYS] -= 1
+
+
+@kernel
+def extract(plan_, meta_, index_, heap_, table, only, about_, entries_, lasting_):
+    """Copy a table's records (or that of the salted key `only`, unless 0); return how many.
+
+    about: rows (key, latest event, start, entries); entries: the histories one after the other;
+    lasting: what is remembered without a window.
+    """
+    plan, meta, index, heap = pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_)
+    about, entries, lasting = pointer(about_), pointer(entries_), pointer(lasting_)
+    meta[INDEX_WORDS] = index_.size
+    p = plan[plan[BLOCKS] + table]
+    stride = plan[p + STRIDE]
+    number = 0
+    written = 0
+    kept = 0
+    for at in range(0, index_.size, 2):
+        if index[at] == 0 or (only != 0 and index[at] != only):
+            continue
+        record = index[at + 1]
+        if heap[record + R_TABLE] != table:
+            continue
+        about[4 * number] = index[at]
+        about[4 * number + 1] = heap[record + R_SEEN]
+        about[4 * number + 2] = heap[record + R_ERA]
+        about[4 * number + 3] = heap[record + R_NEXT] - heap[record + R_FIRST]
+        number += 1
+        for seq in range(heap[record + R_FIRST], heap[record + R_NEXT]):
+            there = address(plan, p, heap, record, seq)
+            for word in range(stride):
+                entries[written] = heap[there + word]
+                written += 1
+        for row in range(plan[p + LASTING_COUNT]):
+            offset = plan[plan[p + LASTING] + 2 * row]
+            for word in range(plan[plan[p + LASTING] + 2 * row + 1]):
+                lasting[kept] = heap[record + offset + word]
+                kept += 1
+    return number
+
+
+@kernel
+def load(plan_, meta_, index_, heap_, table, about_, entries_, lasting_, has_lasting_):
+    """Make records of what `extract` gave, rewritten for this plan; return DONE or what is full.
+
+    `has_lasting[k]` tells whether the k-th thing remembered without a window was carried over.
+    """
+    plan, meta, index, heap = pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_)
+    about, entries = pointer(about_), pointer(entries_)
+    lasting, has_lasting = pointer(lasting_), pointer(has_lasting_)
+    meta[HEAP_WORDS] = heap_.size
+    meta[INDEX_WORDS] = index_.size
+    p = plan[plan[BLOCKS] + table]
+    stride = plan[p + STRIDE]
+    # AT_ROW: record, AT_LABEL: entries of it that are in, AT_VISIT: entries before it.
+    for number in range(meta[AT_ROW], about_.shape[0]):
+        key = about[4 * number]
+        record = find(meta, index, key)
+        if record == 0:
+            meta[AT_ROW] = number
+            if 2 * (meta[KEYS] + 1) > (meta[INDEX_WORDS] >> 1):
+                return INDEX_FULL
+            need = _room(plan, p, heap, 0)
+            if meta[TOP] + need > meta[HEAP_WORDS]:
+                meta[NEED] = need
+                return HEAP_FULL
+            record = new_record(plan, p, table, meta, index, heap, key, NEVER)
+        while meta[AT_LABEL] < about[4 * number + 3]:
+            need = _room(plan, p, heap, record)
+            if meta[TOP] + need > meta[HEAP_WORDS]:
+                meta[AT_ROW] = number
+                meta[NEED] = need
+                return HEAP_FULL
+            at = (meta[AT_VISIT] + meta[AT_LABEL]) * stride
+            for word in range(stride):
+                heap[meta[ENTRY] + word] = entries[at + word]
+            _remember(plan, p, table, meta, heap, record, meta[ENTRY], True, entries[at], NEVER)
+            meta[AT_LABEL] += 1
+        meta[AT_VISIT] += meta[AT_LABEL]
+        meta[AT_LABEL] = 0
+        _restore_lasting(plan, p, heap, record, lasting, number, has_lasting)
+        heap[record + R_SEEN] = about[4 * number + 1]
+        heap[record + R_ERA] = about[4 * number + 2]
+        if plan[p + DECAY_COUNT] != 0:
+            refold(plan, p, heap, record)
+    meta[AT_ROW] = 0
+    meta[AT_VISIT] = 0
+    return DONE
+
+
+@inline_kernel
+def _restore_lasting(plan, p, heap, record, lasting, number, has_lasting):
+    at = number * plan[p + LASTING_WORDS]
+    for row in range(plan[p + LASTING_COUNT]):
+        offset = plan[plan[p + LASTING] + 2 * row]
+        for word in range(plan[plan[p + LASTING] + 2 * row + 1]):
+            if has_lasting[row] != 0:
+                heap[record + offset + word] = lasting[at]
+            at += 1
+
+
+@kernel
+def register_all(plan_, meta_, index_, heap_, keys_):
+    """Enter the events of the records of the given keys into the registry; return DONE or what is full."""
+    plan, meta, index, heap = pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_)
+    keys = pointer(keys_)
+    meta[HEAP_WORDS] = heap_.size
+    meta[INDEX_WORDS] = index_.size
+    for number in range(meta[AT_ROW], keys_.size):
+        record = find(meta, index, keys[number])
+        if record == 0 or heap[record + R_TABLE] == REGISTRY_TABLE:
+            continue
+        p = plan[plan[BLOCKS] + heap[record + R_TABLE]]
+        if plan[p + LABEL_SLOT] < 0:
+            continue
+        for seq in range(heap[record + R_FIRST], heap[record + R_NEXT]):
+            code = room_for_event(plan, meta)
+            if code != DONE:
+                meta[AT_ROW] = number
+                return code
+            at = address(plan, p, heap, record, seq)
+            event = registered(plan, meta, index, heap, heap[at + plan[p + HASH_WORD]], heap[at])
+            heap[event + G_KEYS + plan[p + LABEL_SLOT]] = keys[number]
+    meta[AT_ROW] = 0
+    return DONE

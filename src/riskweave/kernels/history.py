@@ -6,9 +6,17 @@ from riskweave.kernels.aggregates import (
     clear,
     drop_bag,
     fold,
+    matches,
     settle,
 )
-from riskweave.kernels.chunks import KEYS, TABLE_WORDS, TABLES, TOP, class_of, class_words, give, take
+from riskweave.kernels.chunks import (
+    INDEX_WORDS,
+    KEYS,
+    TABLE_WORDS,
+    TABLES,
+    give,
+    take,
+)
 from riskweave.kernels.compile import inline_kernel
 from riskweave.kernels.feature_layout import (
     ACC_BAG,
@@ -20,9 +28,12 @@ from riskweave.kernels.feature_layout import (
     ACC_WORDS,
     DECAY_COUNT,
     ENDLESS,
+    ENTERS,
+    LEAVES,
     LOOSE_END,
     LOOSE_FIRST,
     NEVER,
+    PASSES,
     R_CAPACITY,
     R_CURSOR,
     R_ERA,
@@ -35,13 +46,14 @@ from riskweave.kernels.feature_layout import (
     R_WORDS,
     RECORD_WORDS,
     SPAN,
+    STAYS,
     STRIDE,
     T_EVENTS,
-    T_FREE,
     T_KEYS,
     WINDOW_COUNT,
     WINDOW_WORDS,
     WINDOWS,
+    ZERO,
 )
 
 _SPREAD = -7046029254386353131  # an odd number near 2**64 / golden ratio
@@ -55,15 +67,15 @@ def salted(key, salt):
 
 
 @inline_kernel
-def home(index, key):
-    """Return the offset in `index` at which a search for `key` begins."""
-    return (((key * _SPREAD) >> 20) & ((index.size >> 1) - 1)) * 2
+def home(meta, key):
+    """Return the offset in the index at which a search for `key` begins."""
+    return (((key * _SPREAD) >> 20) & ((meta[INDEX_WORDS] >> 1) - 1)) * 2
 
 
 @inline_kernel
-def find(index, key):
+def find(meta, index, key):
     """Return the record of a key, 0 when there is none."""
-    at = home(index, key)
+    at = home(meta, key)
     while True:
         there = index[at]
         if there == key:
@@ -71,17 +83,17 @@ def find(index, key):
         if there == 0:
             return 0
         at += 2
-        if at == index.size:
+        if at == meta[INDEX_WORDS]:
             at = 0
 
 
 @inline_kernel
-def put(index, key, record):
+def put(meta, index, key, record):
     """Enter a key that is not there; the index has room."""
-    at = home(index, key)
+    at = home(meta, key)
     while index[at] != 0:
         at += 2
-        if at == index.size:
+        if at == meta[INDEX_WORDS]:
             at = 0
     index[at] = key
     index[at + 1] = record
@@ -90,36 +102,30 @@ def put(index, key, record):
 @inline_kernel
 def new_record(plan, p, table, meta, index, heap, key, time):
     """Make an empty record for a key that has none."""
-    counts = TABLES + TABLE_WORDS * table
-    record = meta[counts + T_FREE]
-    if record != 0:
-        meta[counts + T_FREE] = heap[record]
-    else:
-        record = meta[TOP]
-        meta[TOP] = record + plan[p + RECORD_WORDS]
-    meta[counts + T_KEYS] += 1
+    record = take(meta, heap, plan[p + RECORD_WORDS])
+    meta[TABLES + TABLE_WORDS * table + T_KEYS] += 1
     meta[KEYS] += 1
-    put(index, key, record)
+    put(meta, index, key, record)
     heap[record + R_KEY] = key
     heap[record + R_TABLE] = table
     heap[record + R_RING] = 0
     heap[record + R_CAPACITY] = 0
     heap[record + R_FIRST] = 0
     heap[record + R_NEXT] = 0
-    empty_record(plan, p, heap, record, time, 0, False)
+    empty_record(plan, p, heap, record, time, STAYS)
     return record
 
 
 @inline_kernel
-def empty_record(plan, p, heap, record, time, seq, temporary):
-    """Set a record to: never seen, every window empty at `seq`."""
+def empty_record(plan, p, heap, record, time, temporary):
+    """Set a record to: never seen, every window empty."""
     heap[record + R_SEEN] = NEVER
     heap[record + R_CURSOR] = time
     heap[record + R_ERA] = time
     window = plan[p + WINDOWS]
     for _ in range(plan[p + WINDOW_COUNT]):
-        heap[record + plan[window + 5]] = seq
-        heap[record + plan[window + 5] + 1] = seq
+        heap[record + plan[window + 5]] = 0
+        heap[record + plan[window + 5] + 1] = 0
         for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
             clear(plan, acc, heap, record, temporary)
         window += WINDOW_WORDS
@@ -151,12 +157,10 @@ def release_history(plan, p, table, meta, heap, record):
 
 
 @inline_kernel
-def drop_record(table, meta, heap, record):
-    """Put an emptied record aside for the table's next new key."""
-    counts = TABLES + TABLE_WORDS * table
-    heap[record] = meta[counts + T_FREE]
-    meta[counts + T_FREE] = record
-    meta[counts + T_KEYS] -= 1
+def drop_record(plan, p, table, meta, heap, record):
+    """Give back an emptied record."""
+    give(meta, heap, record, plan[p + RECORD_WORDS])
+    meta[TABLES + TABLE_WORDS * table + T_KEYS] -= 1
     meta[KEYS] -= 1
 
 
@@ -165,7 +169,7 @@ def renew(plan, p, table, meta, heap, record, time):
     """Make a record as good as new: nothing in it can be seen any more."""
     release_bags(plan, p, meta, heap, record)
     release_history(plan, p, table, meta, heap, record)
-    empty_record(plan, p, heap, record, time, 0, False)
+    empty_record(plan, p, heap, record, time, STAYS)
 
 
 @inline_kernel
@@ -191,7 +195,7 @@ def advance(plan, p, meta, heap, record, time, last_excluded):
         dirty = False
         while first < end and heap[ring + (first & mask) * stride] <= edge:
             for acc in range(acc_first, acc_end, ACC_WORDS):
-                if apply(plan, p, acc, meta, heap, record, first, -1, first + 1, end):
+                if apply(plan, p, acc, meta, heap, record, first, LEAVES, first + 1, end):
                     dirty = True
             first += 1
         target = following
@@ -206,7 +210,7 @@ def advance(plan, p, meta, heap, record, time, last_excluded):
                 first = end
                 continue
             for acc in range(acc_first, acc_end, ACC_WORDS):
-                if apply(plan, p, acc, meta, heap, record, end - 1, 1, first, end):
+                if apply(plan, p, acc, meta, heap, record, end - 1, ENTERS, first, end):
                     dirty = True
         heap[bounds] = first
         heap[bounds + 1] = end
@@ -252,12 +256,10 @@ def _fold_into_base(plan, p, heap, record, seq, at):
     for _ in range(plan[p + WINDOW_COUNT]):
         if plan[window] >= ENDLESS:
             for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
-                need = plan[acc + 2]
-                if need == 0 or heap[at + plan[acc + 1]] & need == need:
-                    if plan[acc + 3] == 0 or heap[at + plan[acc + 3]] != -(2**63):
-                        fold(plan, acc, heap, at, record + plan[acc + 4])
-                        if seq >= heap[record + plan[window + 5] + 1]:
-                            fold(plan, acc, heap, at, record + plan[acc + 4] + 2)
+                if matches(plan, acc, heap, at):
+                    fold(plan, acc, heap, at, record + plan[acc + 4])
+                    if seq >= heap[record + plan[window + 5] + 1]:
+                        fold(plan, acc, heap, at, record + plan[acc + 4] + 2)
         window += WINDOW_WORDS
 
 
@@ -275,7 +277,7 @@ def refold(plan, p, heap, record):
                     heap[own + 3] = heap[own + 1]
                     for seq in range(heap[record + R_FIRST], end):
                         # The window's bounds play no part in a decayed total.
-                        apply(plan, p, acc, heap, heap, record, seq, 1, 0, 0)
+                        apply(plan, p, acc, heap, heap, record, seq, ENTERS, ZERO, ZERO)
         window += WINDOW_WORDS
 
 
@@ -286,10 +288,10 @@ def start_anew(plan, p, heap, record):
     for _ in range(plan[p + WINDOW_COUNT]):
         if plan[window] >= ENDLESS:
             for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
-                clear(plan, acc, heap, record, False)
+                clear(plan, acc, heap, record, STAYS)
         window += WINDOW_WORDS
     for acc in range(plan[p + LOOSE_FIRST], plan[p + LOOSE_END], ACC_WORDS):
-        clear(plan, acc, heap, record, False)
+        clear(plan, acc, heap, record, STAYS)
 
 
 @inline_kernel
@@ -398,15 +400,15 @@ def insert_late(plan, p, table, meta, heap, record, entry):
             for acc in range(plan[window + 3], plan[window + 4], ACC_WORDS):
                 kind = plan[acc]
                 own = record + plan[acc + 4]
-                if kind == ACC_MIN or kind == ACC_MAX:
+                if kind in (ACC_MIN, ACC_MAX):
                     if heap[own + 1] >= seq:
                         heap[own + 1] += 1
-                elif (kind == ACC_LAST or kind == ACC_FIRST) and heap[own] >= seq:
+                elif (kind in (ACC_LAST, ACC_FIRST)) and heap[own] >= seq:
                     heap[own] += 1
                 if (
                     inside
                     and kind != ACC_DECAYED
-                    and apply(plan, p, acc, meta, heap, record, seq, 1, heap[bounds], heap[bounds + 1])
+                    and apply(plan, p, acc, meta, heap, record, seq, ENTERS, heap[bounds], heap[bounds + 1])
                 ):
                     dirty = True
             if dirty:
@@ -442,7 +444,7 @@ def look_back(plan, p, meta, heap, record, temporary, time, horizon, own_seq):
         heap[temporary + word] = heap[record + word]
     seen = heap[record + R_SEEN]
     era = heap[record + R_ERA]
-    empty_record(plan, p, heap, temporary, time, 0, True)
+    empty_record(plan, p, heap, temporary, time, PASSES)
     heap[temporary + R_SEEN] = seen
     heap[temporary + R_ERA] = era
     window = plan[p + WINDOWS]
@@ -468,10 +470,8 @@ def look_back(plan, p, meta, heap, record, temporary, time, horizon, own_seq):
                 heap[temporary + plan[acc + 4] + 2] = heap[record + plan[acc + 4]]
                 heap[temporary + plan[acc + 4] + 3] = heap[record + plan[acc + 4] + 1]
             for seq in range(first, end):
-                apply(plan, p, acc, meta, heap, temporary, seq, 1, first, end)
+                apply(plan, p, acc, meta, heap, temporary, seq, ENTERS, first, end)
         window += WINDOW_WORDS
     for acc in range(plan[p + LOOSE_FIRST], plan[p + LOOSE_END], ACC_WORDS):
         heap[temporary + plan[acc + 4]] = heap[record + plan[acc + 4]]
         heap[temporary + plan[acc + 4] + 1] = heap[record + plan[acc + 4] + 1]
-
-

@@ -25,17 +25,17 @@ def direction(lat, lon):
     """Return the unit vector from the centre of the earth to a place, in whole units of 2**-40."""
     flat = math.cos(math.radians(lat))
     return (
-        int(round(flat * math.cos(math.radians(lon)) * DIRECTION_SCALE)),
-        int(round(flat * math.sin(math.radians(lon)) * DIRECTION_SCALE)),
-        int(round(math.sin(math.radians(lat)) * DIRECTION_SCALE)),
+        round(flat * math.cos(math.radians(lon)) * DIRECTION_SCALE),
+        round(flat * math.sin(math.radians(lon)) * DIRECTION_SCALE),
+        round(math.sin(math.radians(lat)) * DIRECTION_SCALE),
     )
 
 
 @inline_kernel
 def cell_of(lat, lon, cell_km):
     """Return the number of the grid cell that holds a place: bands of latitude, cut into equal widths."""
-    band = int(math.floor((lat + 90.0) * DEGREE_KM / cell_km))
+    band = math.floor((lat + 90.0) * DEGREE_KM / cell_km)
     middle = (band + 0.5) * cell_km / DEGREE_KM - 90.0
     around = max(math.cos(math.radians(min(middle, 90.0))), 0.0)
-    column = int(math.floor((lon + 180.0) * DEGREE_KM * around / cell_km))
+    column = math.floor((lon + 180.0) * DEGREE_KM * around / cell_km)
     return band * 1048576 + column

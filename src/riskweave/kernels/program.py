@@ -13,10 +13,11 @@ row, so an instruction that stops for unknown texts can be run again.
 import math
 
 import numpy as np
+from numba.core import config
 
-from riskweave.kernels.answers import NO_ANSWER, UNKNOWN, answer_of
 from riskweave.kernels.calendar import civil, day_of, period_of
 from riskweave.kernels.compile import inline_kernel, kernel
+from riskweave.kernels.text_answers import NO_ANSWER, UNKNOWN, answer_of
 
 OPCODES = (
     "copy", "fill", "add", "add_rc", "sub", "sub_rc", "sub_cr", "mul", "mul_rc", "div", "div_rc", "div_cr",
@@ -367,3 +368,8 @@ def run_program(code, start, constants, table, values):
             for i in range(size):
                 values[o, i] = values[a, i]
     return code.shape[0]
+
+
+if config.DISABLE_JIT:
+    # Plain Python warns of what the machine code passes over: overflow, and what has no value.
+    run_program = np.errstate(all="ignore")(run_program)

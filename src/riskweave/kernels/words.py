@@ -7,9 +7,11 @@ grid cells are words already.
 
 import struct
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import config
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from riskweave.kernels.compile import inline_kernel
@@ -26,6 +28,26 @@ if config.DISABLE_JIT:
     def float_of(bits):
         """Return the float with these 64 bits."""
         return struct.unpack("<d", struct.pack("<q", int(bits)))[0]
+
+    class _Flat:
+        """An array as a kernel sees it: flat, of signed words, giving plain numbers."""
+
+        def __init__(self, array):
+            flat = array.reshape(-1)
+            self.flat = flat.view(np.int64) if flat.dtype == np.uint64 else flat
+
+        def __getitem__(self, place):
+            return self.flat[place].item()
+
+        def __setitem__(self, place, word):
+            self.flat[place] = word
+
+    def pointer(array):
+        """Return the array itself: without the JIT there are no pointers."""
+        return _Flat(array)
+
+    def warm(words, place):
+        """Do nothing: without the JIT there is no cache to warm."""
 
 else:
 
@@ -46,6 +68,38 @@ else:
 
         def codegen(context, builder, signature, arguments):
             return builder.bitcast(arguments[0], ir.DoubleType())
+
+        return signature, codegen
+
+    @intrinsic
+    def pointer(typing_context, array):
+        """Return where a contiguous array's values begin; unsigned words are read as signed ones.
+
+        Kernels hand pointers to their helpers: an array is seven words and counts its references,
+        which costs more than the helpers do.
+        """
+        if array.layout != "C":
+            raise TypingError("a batch's arrays must be C-contiguous")
+        pointed = types.int64 if array.dtype == types.uint64 else array.dtype
+        signature = types.CPointer(pointed)(array)
+
+        def codegen(context, builder, signature, arguments):
+            return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+        return signature, codegen
+
+    @intrinsic
+    def warm(typing_context, words, place):
+        """Ask the processor for the cache line of words[place], and go on."""
+        signature = types.void(words, place)
+
+        def codegen(context, builder, signature, arguments):
+            line = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), ir.IntType(8).as_pointer())
+            i32 = ir.IntType(32)
+            function_type = ir.FunctionType(ir.VoidType(), [line.type, i32, i32, i32])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [line.type], function_type)
+            builder.call(function, [line, i32(0), i32(3), i32(1)])
+            return context.get_dummy_value()
 
         return signature, codegen
 

@@ -7,8 +7,8 @@ from riskweave.expressions.strings import StringPool
 from riskweave.policy.compile import Compilation, compile_all
 from riskweave.policy.expectations import read_tests
 from riskweave.policy.policy import Policy
-from riskweave.rules.check import Finding
 from riskweave.rules.check import check as check_rules
+from riskweave.rules.findings import Finding
 
 
 def check_policy(policy: Policy) -> list[Finding]:

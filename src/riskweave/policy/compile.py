@@ -112,7 +112,15 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
 
     section = document.section("features")
     scope = PolicyScope(
-        layout, events, fields, attributes, lists, constants, section, FeatureCalls(features, events)
+        layout,
+        events,
+        fields,
+        attributes,
+        lists,
+        constants,
+        section,
+        FeatureCalls(features, events),
+        compiler,
     )
     scope.outputs, scope.local = rules.outputs, lambda: rules.local
     for name, node in section.items() if section is not None else ():
@@ -122,7 +130,7 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
     mistakes.raise_all()
     assert rules_plan is not None
 
-    outputs = tuple((name, compiler.column(scope.typed[name])) for name in scope.named)
+    outputs = tuple((name, scope.columns[name]) for name in scope.named)
     programs = compiler.finish()
     risks = [rules_plan.risk.index, *(column.index for column in rules_plan.risks.values())]
     plan = Plan(

@@ -137,7 +137,7 @@ def mismatch(wanted: Node, found: object) -> bool:
             return True
         return not _COMPARE[comparison[1]](float(found), float(comparison[2].replace("_", "")))
     value = plain_value(wanted)
-    if isinstance(value, bool) or isinstance(found, bool) or isinstance(found, str) or found is None:
+    if isinstance(value, bool) or isinstance(found, (bool, str)) or found is None:
         return found != value and str(found) != text
     if isinstance(value, (int, float)) and isinstance(found, (int, float)):
         return not math.isclose(value, found, rel_tol=1e-9, abs_tol=1e-9)

@@ -27,6 +27,12 @@ class Attributes(Protocol):
     def attribute(self, entity: str, role: str, name: str, span: Span | None = None) -> Col: ...
 
 
+class Columns(Protocol):
+    """Gives an expression's value a column."""
+
+    def column(self, node: Typed) -> Col: ...
+
+
 class FeatureCalls(Protocol):
     """Gives a feature call its column; nested expressions are checked in the scope given."""
 
@@ -58,6 +64,7 @@ class PolicyScope:
         constants: Mapping[str, Constant],
         features: Node | None,
         feature_calls: FeatureCalls,
+        compiler: Columns,
     ) -> None:
         self.layout = layout
         self.events = events
@@ -67,6 +74,7 @@ class PolicyScope:
         self.constants = dict(constants)
         self.named = dict(features.items()) if features is not None else {}
         self.feature_calls = feature_calls
+        self.compiler = compiler
         self._features_section = features
         self.outputs: Mapping[str, Typed] = {}
         self.field_types = {name: events.type_of(name) for name in events.fields()}
@@ -75,7 +83,7 @@ class PolicyScope:
         self.local: Callable[[], Mapping[str, Typed]] = dict
         self.used_features: set[str] = set()
         self.used_constants: set[str] = set()
-        self._typed: dict[str, Typed] = {}
+        self._typed: dict[str, Col] = {}
         self._failed: dict[str, PolicyError] = {}
         self._open: list[str] = []
 
@@ -151,8 +159,8 @@ class PolicyScope:
     # ---- names
 
     @property
-    def typed(self) -> Mapping[str, Typed]:
-        """Return what each named feature that was checked means."""
+    def columns(self) -> Mapping[str, Col]:
+        """Return the column of each named feature that was checked."""
         return self._typed
 
     def kind_of(self, name: str) -> str:
@@ -183,14 +191,14 @@ class PolicyScope:
             *self.events.roles(),
         ]
 
-    def named_feature(self, name: str, span: Span) -> Typed:
-        """Return what a named feature means, checking its text on first use."""
+    def named_feature(self, name: str, span: Span) -> Col:
+        """Return the column of a named feature, checking its text on first use."""
         if name in self._failed:
             # Reported once, where it is written.
             raise self._failed[name]
-        typed = self._typed.get(name)
-        if typed is not None:
-            return typed
+        known = self._typed.get(name)
+        if known is not None:
+            return known
         if name in self._open:
             circle = " -> ".join([*self._open[self._open.index(name) :], name])
             raise PolicyError(f"features define each other in a circle: {circle}", span)
@@ -209,8 +217,9 @@ class PolicyScope:
             raise
         finally:
             self._open.pop()
-        self._typed[name] = typed
-        return typed
+        # A column, not the expression: names used many times must not multiply what is walked.
+        column = self._typed[name] = self.compiler.column(typed)
+        return column
 
     def check(self, text: str, span: Span) -> Typed:
         """Parse and check one expression of this policy."""

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from riskweave.engine.decisions import Decisions
 from riskweave.engine.engine import Engine
