@@ -255,9 +255,12 @@ oracle, {exact}: counts by at most {result["greatest_difference_of_counts"]:g}, 
 
 
 def fuzz(result: Result) -> str:
+    said = "\n".join(f"    {line}" for line in result["said"])
     return f"""## Hostile expressions
 
-The parser fuzz {"passed" if result["passed"] else "**failed**"} in {result["seconds"]:.0f} s: {result["last_line"]}
+The parser fuzz {"passed" if result["passed"] else "**failed**"} in {result["seconds"]:.0f} s:
+
+{said}
 """
 
 

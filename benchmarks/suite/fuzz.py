@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -18,14 +19,16 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"fuzz: left out, there is no {PROGRAM.name}")
         return
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, str(PROGRAM)], capture_output=True, text=True, cwd=ROOT)
-    lines = done.stdout.strip().splitlines()
+    command = [sys.executable, "-m", f"benchmarks.{PROGRAM.stem}"]
+    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    environment = os.environ | {"PYTHONPATH": paths}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     write(
         "fuzz",
         {
             "passed": done.returncode == 0,
             "seconds": round(time.perf_counter() - began, 1),
-            "last_line": lines[-1] if lines else "",
+            "said": done.stdout.strip().splitlines(),
         },
     )
     if done.returncode:
