@@ -64,7 +64,9 @@ def message(curve: Curve, points: list[list[float]]) -> str:
     """Return what the picture says, from its first and its last point."""
     times, cost = points[-1][0] / points[0][0], points[0][1] / points[-1][1]
     about = curve.about.format(f"{times:,.0f}" if times < 1e6 else short(times))
-    return f"{about}, {f'{cost:.2g} times' if cost < 10 else f'{cost:.0f} times'} the cost of an event"
+    if 0.8 < cost < 1.25:
+        return f"{about}, an event costs about the same"
+    return f"{about}, an event costs {cost:.1f} times as much"
 
 
 def _draw(curve: Curve, points: list[list[float]]) -> Path:

@@ -140,8 +140,8 @@ def single(result: Result) -> str:
     return f"""## One event at a time
 
 From a Python dict to a decision with {result["features"]} features (the windows above) and {result["rules"]} rules.
-Medians of {result["rounds"]} rounds of {result["events_per_round"]:,} events; {result["garbage_collections"]} garbage
-collections fell into them.
+Each dict is parsed from JSON right before its clock starts. Medians of {result["rounds"]} rounds of {result["events_per_round"]:,} events;
+{result["garbage_collections"]} garbage collections fell into them.
 
 {table(*rows)}
 The median event, with a clock around each part: {parts["decode"]} us decoding the dict, {parts["rooms"]} us in the rooms

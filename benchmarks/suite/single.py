@@ -1,7 +1,8 @@
 """One event at a time: from a dict to a decision, and against 1,000 rules.
 
-Wall time tells what a caller waits, and on a shared machine also what else it was doing: the time
-this thread spent on the processor stands beside it. Garbage collection stays on, as in a service.
+Each dict is parsed from JSON right before its clock starts, as a service has it at hand. Wall time
+tells what a caller waits, and on a shared machine also what else it was doing: the time this thread
+spent on the processor stands beside it. Garbage collection stays on, as in a service.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from benchmarks.measure import percentiles_us, write
 from benchmarks.peers.workload import generate
@@ -25,24 +27,27 @@ from riskweave.engine import pipeline
 from riskweave.events.table import decode_table
 from riskweave.rules import plan as rules
 
-EVENTS = 20_000
+EVENTS = 10_000
 
 
 def run(arguments: argparse.Namespace) -> None:
     folder = generate(arguments.events, arguments.seed)
     rounds = max(arguments.runs, 3)
-    records = transactions(folder, features=True).slice(0, EVENTS * (rounds + 2)).to_pylist()
+    table = transactions(folder, features=True).slice(0, EVENTS * (2 * rounds + 1))
+    texts = [msgspec.json.encode(record) for record in table.to_pylist()]
     engine = Engine(Policy.from_dict(both_policy(folder, 100)))
     engine.warm_up()
-    for record in records[:EVENTS]:
-        engine.decide(record)
+    for text in texts[:EVENTS]:
+        engine.decide(_parse(text))
     collections = _collections()
     wall: list[dict[str, float]] = []
     cpu: list[dict[str, float]] = []
-    for number in range(1, rounds + 1):
-        on_wall, on_cpu = _times(engine.decide, records[number * EVENTS : (number + 1) * EVENTS])
+    parts: list[dict[str, float]] = []
+    for start in range(EVENTS, len(texts), 2 * EVENTS):
+        on_wall, on_cpu = _times(engine.decide, texts[start : start + EVENTS], _parse)
         wall.append(percentiles_us(on_wall))
         cpu.append(percentiles_us(on_cpu))
+        parts.append(_parts(engine, texts[start + EVENTS : start + 2 * EVENTS]))
     collections = _collections() - collections
     write(
         "single",
@@ -54,16 +59,23 @@ def run(arguments: argparse.Namespace) -> None:
             "garbage_collections": collections,
             "features": len(engine.outputs),
             "rules": len(engine.rule_ids),
-            "parts_p50_us": _parts(engine, records[(rounds + 1) * EVENTS :]),
+            "parts_p50_us": _medians(parts),
             "one_event_1000_rules_us": _thousand_rules(folder, rounds),
         },
     )
 
 
-def _times(call: Callable[[Any], object], each_of: list[Any]) -> tuple[list[float], list[float]]:
-    """Return the seconds of each call on the wall and on the processor."""
+def _parse(text: bytes) -> dict[str, object]:
+    return msgspec.json.decode(text, type=dict[str, object])
+
+
+def _times(
+    call: Callable[[Any], object], each_of: list[Any], make: Callable[[Any], Any] = lambda each: each
+) -> tuple[list[float], list[float]]:
+    """Return the seconds of each call on the wall and on the processor, `make` left out."""
     wall, cpu = [], []
-    for each in each_of:
+    for one in each_of:
+        each = make(one)
         on_cpu = time.thread_time_ns()
         on_wall = time.perf_counter_ns()
         call(each)
@@ -80,7 +92,7 @@ def _collections() -> int:
     return sum(each["collections"] for each in gc.get_stats())
 
 
-def _parts(engine: Engine, records: list[Any]) -> dict[str, float]:
+def _parts(engine: Engine, texts: list[bytes]) -> dict[str, float]:
     """Return what the median event spends in decoding, in the rooms, and in making its answer."""
     spent: dict[str, list[int]] = {}
 
@@ -104,8 +116,8 @@ def _parts(engine: Engine, records: list[Any]) -> dict[str, float]:
         engine._answers.one = clocked("answer", answer)  # type: ignore[method-assign]
         for name, room in parts.items():
             room.step = clocked(f"rooms_{name}", steps[name])  # type: ignore[attr-defined]
-        for record in records:
-            engine.decide(record)
+        for text in texts:
+            engine.decide(_parse(text))
     finally:
         engines.decode_record, pipeline.decide = decode, rooms
         engine._answers.one = answer  # type: ignore[method-assign]
