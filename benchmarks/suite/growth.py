@@ -15,7 +15,8 @@ from benchmarks.suite.policy import rules_of
 from benchmarks import plots
 from riskweave import Engine, Policy
 
-EVENTS = 60_000
+EVENTS = 200_000
+LONG_EVENTS = 240_000
 START_MS = 1_704_067_200_000
 DAY_MS = 86_400_000
 
@@ -77,7 +78,7 @@ def _length(length: str) -> int:
         "largest": f'user.max(amount, "{length}")',
         "spread": f'user.std(amount, "{length}")',
     }
-    stream = _stream(4 * EVENTS, keys=100, span_ms=500 * DAY_MS)
+    stream = _stream(LONG_EVENTS, keys=100, span_ms=500 * DAY_MS)
     return _rate(_policy({"user": "user_id"}, features), [stream])
 
 
