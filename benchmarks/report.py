@@ -202,7 +202,7 @@ def policy(result: Result) -> str:
 A start is `riskweave replay` on {200} events, from the shell to the last byte written.
 
 {table(*starts)}
-What compiles longest, in seconds: {dearest}.
+The first start uses every core. What compiles longest, in seconds, with the kernels it calls: {dearest}.
 """
 
 
@@ -249,7 +249,7 @@ def handbook(result: Result) -> str:
 {result["events"]:,} card transactions of the book's stream from Parquet to Parquet: {short(result["riskweave_per_s"])} events/s with
 12 window features, 2 calendar features and 6 rules; DuckDB's window functions for the same features alone reach
 {short(result["duckdb_per_s"])} (riskweave is {result["times_duckdb"]} times as fast). {result["rows_compared"]:,} rows compared with the
-oracle, {exact}: counts by at most {result["greatest_difference_of_counts"]:g}, means by at most
+oracle, {exact}: the greatest difference of a count is {result["greatest_difference_of_counts"]:g}, of a mean
 {result["greatest_difference_of_means"]:.1g}.
 """
 

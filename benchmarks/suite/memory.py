@@ -127,13 +127,12 @@ def _peers(events: int, keys: int) -> dict[str, object]:
     deques = tracemalloc.get_traced_memory()[0] - began
     tracemalloc.stop()
     state.clear()
-    before = _resident_bytes()
     connection = duckdb.connect(config={"threads": 1})
     connection.execute(
         f"CREATE TABLE tx AS SELECT {START_MS} + i AS ts, (i * 7919) % {keys} AS card,"
         f" random() * 100 AS amount FROM range({events}) t(i)"
     )
-    table = _resident_bytes() - before
+    table = connection.execute("SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory()").fetchall()[0][0]
     connection.close()
     return {
         "python_deques_bytes_per_event": round(deques / (SAMPLE_KEYS * each), 1),
