@@ -202,7 +202,7 @@ def policy(result: Result) -> str:
 A start is `riskweave replay` on {200} events, from the shell to the last byte written.
 
 {table(*starts)}
-The first start uses every core. What compiles longest, in seconds, with the kernels it calls: {dearest}.
+The first start had {result.get("first_start_cores", 1)} core(s). What compiles longest, in seconds, with the kernels it calls: {dearest}.
 """
 
 

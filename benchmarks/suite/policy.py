@@ -140,6 +140,7 @@ def _starts(policy: Path, events: Path, cache: Path, runs: int) -> dict[str, obj
     imports = [_process(["-c", "import riskweave"], cache) for _ in range(runs)]
     bare = statistics.median(each[1] for each in nothing)
     return {
+        "first_start_cores": os.cpu_count(),
         "first_start_s": round(wall, 2),
         "first_start_cpu_s": round(first, 2),
         "dearest_kernels_s": {name: round(seconds, 2) for name, seconds in dearest.items()},
