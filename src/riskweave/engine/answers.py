@@ -31,10 +31,11 @@ class Answers:
         self.texts = plan.pool.texts
         self.rows = np.array([output.row for output in outputs], np.intp)
         self._names = [output.name for output in outputs]
-        self._plain = [
+        self._whole = [k for k, output in enumerate(outputs) if output.type in (Type.INT, Type.TIME)]
+        self._other = [
             (k, output.type)
             for k, output in enumerate(outputs)
-            if output.type not in (Type.FLOAT, Type.MONEY)
+            if output.type not in (Type.FLOAT, Type.MONEY, Type.INT, Type.TIME)
         ]
         ids = [kind.id.field.type for kind in plan.decode.types if kind.id is not None]
         # An id that is a number in the events is one in the output.
@@ -44,7 +45,7 @@ class Answers:
 
     def one(self, state: State, batch: Batch, identity: str | None) -> Decision:
         """Return the decision of a batch of one."""
-        values = batch.values[self.rows, 0]
+        values = batch.values.ravel().take(self.rows)
         numbers = tuple(batch.hit_rule[: batch.hit_start[1]].tolist())
         return self._decision(
             identity,
@@ -87,7 +88,10 @@ class Answers:
         elapsed: tuple[PatternMatch, ...],
     ) -> Decision:
         found: list[object] = [None if value != value else value for value in values.tolist()]
-        for k, kind in self._plain:
+        for k in self._whole:
+            if found[k] is not None:
+                found[k] = int(found[k])  # type: ignore[call-overload]
+        for k, kind in self._other:
             if found[k] is not None:
                 found[k] = python_value(found[k], kind, self.texts)  # type: ignore[arg-type]
         return Decision(

