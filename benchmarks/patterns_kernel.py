@@ -33,11 +33,10 @@ for folder in (str(ROOT), str(ROOT / "src")):
 
 from tests.patterns.little_engine import LittleEngine, evaluated  # noqa: E402
 
-from riskweave.batch import Batch, empty_batch  # noqa: E402
+from riskweave.batch import BY_EVENT, Batch, Matches, empty_batch  # noqa: E402  # noqa: E402
 from riskweave.document import from_python  # noqa: E402
 from riskweave.errors import Span  # noqa: E402
 from riskweave.expressions.types import Type  # noqa: E402
-from riskweave.batch import BY_EVENT, Matches  # noqa: E402
 from riskweave.patterns.plan import step  # noqa: E402
 from riskweave.patterns.spec import read_pattern  # noqa: E402
 
