@@ -161,6 +161,7 @@ def replay(
     labels: Path | None,
     out: Path | None,
     rejected: Path | None,
+    matches: Path | None,
     as_json: bool,
 ) -> int:
     """Replay files; prints a summary or one JSON object."""
@@ -170,12 +171,12 @@ def replay(
         if not file.exists():
             raise RiskweaveError(f"there is no file `{file}`")
     engine = build(Policy.read(path), quiet=as_json)
-    report = run_replay(engine, events, labels, out, rejected, quiet=as_json)
+    report = run_replay(engine, events, labels, out, rejected, matches, quiet=as_json)
     if as_json:
         print(json.dumps(report.to_json()))
         return 0
     print_report(report)
-    for what, written in (("decisions", out), ("rejected records", rejected)):
+    for what, written in (("decisions", out), ("rejected records", rejected), ("matches", matches)):
         if written is not None:
             console.print(f"{what}: {written}", highlight=False)
     return 0
@@ -219,6 +220,7 @@ def run_replay(
     labels: Path | None = None,
     out: Path | None = None,
     rejected: Path | None = None,
+    matches: Path | None = None,
     quiet: bool = False,
     total: int | None = None,
 ) -> Report:
@@ -228,7 +230,7 @@ def run_replay(
     from riskweave.replay.replay import count_events, replay
 
     if quiet or not errors.is_terminal:
-        return replay(engine, events, labels, out, rejected)
+        return replay(engine, events, labels, out, rejected, matches)
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -244,7 +246,7 @@ def run_replay(
         def show(report: Report) -> None:
             bar.update(task, completed=report.events + report.rejected, rate=report.events_per_second)
 
-        return replay(engine, events, labels, out, rejected, progress=show)
+        return replay(engine, events, labels, out, rejected, matches, progress=show)
 
 
 def print_report(report: Report) -> None:
@@ -268,14 +270,15 @@ def print_report(report: Report) -> None:
         share = count / report.events if report.events else 0.0
         actions.add_row(f"[{ACTION_STYLE[action]}]{action}[/]", f"{count:,}", f"{share:.2%}")
     console.print(actions)
-    ranked = sorted(report.rules.items(), key=lambda each: -each[1])[:15]
-    if ranked:
-        rules = Table(box=None, pad_edge=False)
-        rules.add_column("rule")
-        rules.add_column("hits", justify="right")
-        for rule, hits in ranked:
-            rules.add_row(rule, f"{hits:,}")
-        console.print(rules)
+    for what, counted in (("rule", report.rules), ("pattern", report.patterns)):
+        ranked = sorted(counted.items(), key=lambda each: -each[1])[:15]
+        if ranked:
+            table = Table(box=None, pad_edge=False)
+            table.add_column(what)
+            table.add_column("hits" if what == "rule" else "matches", justify="right")
+            for name, hits in ranked:
+                table.add_row(name, f"{hits:,}")
+            console.print(table)
 
 
 def simulate(scenario: str, events: int, seed: int, out: Path) -> None:

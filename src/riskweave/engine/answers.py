@@ -57,6 +57,7 @@ class Answers:
             self._matches(state, batch) if self.plan.lists.matchers else (),
             self._patterns(batch, completed_by(batch.matches, 0)),
             self._patterns(batch, made_by_time(batch.matches)),
+            self._incomplete(state, batch) if batch.matches is not None else (),
         )
 
     def at(self, decisions: Decisions, index: int) -> Decision:
@@ -73,6 +74,7 @@ class Answers:
             (),
             self._completed(decisions, index),
             (),
+            (),
         )
 
     def _decision(
@@ -86,6 +88,7 @@ class Answers:
         matches: tuple[ListMatch, ...],
         patterns: tuple[PatternMatch, ...],
         elapsed: tuple[PatternMatch, ...],
+        incomplete: tuple[str, ...],
     ) -> Decision:
         found: list[object] = [None if value != value else value for value in values.tolist()]
         for k in self._whole:
@@ -104,6 +107,7 @@ class Answers:
             matches,
             patterns,
             elapsed,
+            incomplete,
             False,
             values,
             numbers,
@@ -114,6 +118,19 @@ class Answers:
         if matches is None:
             return ()
         return tuple(match_at(self.plan.patterns, matches, number) for number in numbers.tolist())
+
+    def _incomplete(self, state: State, batch: Batch) -> tuple[str, ...]:
+        """Return the patterns of which this event's key lost partial matches to a cap lately."""
+        if not state.patterns.has_losses:
+            return ()
+        time_ms = int(batch.time_ms[0])
+        return tuple(
+            each.name
+            for each in self.plan.patterns.patterns
+            if state.patterns.could_be_affected(
+                self.plan.patterns, each.name, int(batch.keys[each.key_row, 0]), time_ms
+            )
+        )
 
     def _completed(self, decisions: Decisions, index: int) -> tuple[PatternMatch, ...]:
         hits = decisions.patterns

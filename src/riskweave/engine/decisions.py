@@ -57,8 +57,9 @@ class Decision:
 
     `score` is the risk in [0, 1]; `features` holds every named feature (None is unknown);
     `patterns` are the matches that this event completed, `elapsed` those that the passing of time
-    completed or ended just before it, of any key: alerts of their own. `duplicate` tells that the
-    event was decided before and this is the first answer.
+    completed or ended just before it, of any key: alerts of their own. `incomplete` names patterns
+    that could lack a match here, because partial matches of this event's key were dropped at a cap.
+    `duplicate` tells that the event was decided before and this is the first answer.
     """
 
     event_id: str | None
@@ -70,6 +71,7 @@ class Decision:
     lists: tuple[ListMatch, ...] = ()
     patterns: tuple[PatternMatch, ...] = ()
     elapsed: tuple[PatternMatch, ...] = ()
+    incomplete: tuple[str, ...] = ()
     duplicate: bool = False
     values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
     rule_numbers: tuple[int, ...] = field(default=(), repr=False, compare=False)

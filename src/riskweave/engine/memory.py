@@ -169,6 +169,7 @@ class _Answer(msgspec.Struct):
     lists: list[ListMatch]
     patterns: list[PatternMatch]
     elapsed: list[PatternMatch]
+    incomplete: list[str]
     duplicate: bool
     values: list[float]
     rule_numbers: list[int]
@@ -184,6 +185,7 @@ class _Answer(msgspec.Struct):
             tuple(self.lists),
             tuple(self.patterns),
             tuple(self.elapsed),
+            tuple(self.incomplete),
             self.duplicate,
             np.array(self.values, np.float64),
             tuple(self.rule_numbers),

@@ -553,6 +553,11 @@ class PatternsState:
                 )
         return sorted(found, key=lambda each: (-each.stages_seen, each.started_ms))
 
+    @property
+    def has_losses(self) -> bool:
+        """Tell whether a cap has dropped a partial match of any key that is known by name."""
+        return any(lane.losses for lane in self.lanes)
+
     def losses(self, plan: PatternsPlan, name: str) -> int:
         """Return how many partial matches of a pattern its caps have dropped so far."""
         info = plan.pattern(name)

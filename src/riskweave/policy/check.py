@@ -6,7 +6,7 @@ from riskweave.errors import PolicyError
 from riskweave.expressions.strings import StringPool
 from riskweave.patterns.check import findings as pattern_findings
 from riskweave.policy.compile import Compilation, compile_all
-from riskweave.policy.expectations import read_tests
+from riskweave.policy.expectations import Known, read_tests
 from riskweave.policy.policy import Policy
 from riskweave.rules.check import check as check_rules
 from riskweave.rules.findings import Finding
@@ -66,9 +66,13 @@ def _tests(policy: Policy, compilation: Compilation) -> list[Finding]:
     try:
         root = policy.document.tests()
         if root is not None:
-            read_tests(
-                root, [rule.id for rule in compilation.plan.rules.rules], list(compilation.scope.named)
+            plan = compilation.plan
+            known = Known(
+                [rule.id for rule in plan.rules.rules],
+                list(compilation.scope.named),
+                [each.name for each in plan.patterns.patterns],
             )
+            read_tests(root, known)
     except PolicyError as error:
         return [Finding("error", error.message, error.span, error.hint)]
     return []

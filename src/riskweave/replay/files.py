@@ -7,12 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskweave.engine.decisions import Decisions
-from riskweave.events.readers import rejected_line
-from riskweave.events.table import Rejected
+from riskweave.engine.matches import PatternMatch
 
 ROW_GROUP = 131_072
 
@@ -92,18 +92,23 @@ def _repeating(schema: pa.Schema) -> list[str]:
     return [name for name in names if name != "event_id"]
 
 
-class RejectedFile(_Beside):
-    """Records that could not be read: place, field, found, expected, record; a line each."""
+class LinesFile(_Beside):
+    """Lines of JSON: records that could not be read, or matches of patterns."""
 
     def __init__(self, path: Path | None) -> None:
         super().__init__(path)
         self.stream: BinaryIO | None = None if self.part is None else self.part.open("wb")
 
-    def write(self, rejected: Iterable[Rejected]) -> None:
+    def write(self, lines: Iterable[bytes]) -> None:
+        """Take lines, each with its end."""
         if self.stream is not None:
-            for each in rejected:
-                self.stream.write(rejected_line(each))
+            self.stream.writelines(lines)
 
     def close(self) -> None:
         if self.stream is not None:
             self.stream.close()
+
+
+def match_line(match: PatternMatch) -> bytes:
+    """Return a match as a line of JSON."""
+    return msgspec.json.encode(match.to_json()) + b"\n"
