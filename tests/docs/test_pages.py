@@ -44,7 +44,7 @@ def test_every_dependency_has_its_reason():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     page = (ROOT / "docs" / "dependencies.md").read_text()
     extras = [each for group in project["optional-dependencies"].values() for each in group]
-    names = {re.split(r"[<>=\[ ]", each)[0] for each in [*project["dependencies"], *extras]}
+    names = {re.split(r"[<>=~\[ ]", each)[0] for each in [*project["dependencies"], *extras]}
     assert [name for name in sorted(names) if name not in page and not name.startswith("types-")] == []
 
 
