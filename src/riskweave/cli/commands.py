@@ -86,7 +86,10 @@ def check(path: Path, as_json: bool) -> int:
         colour = "red" if finding.severity == "error" else "yellow"
         console.print(f"[{colour}]{finding.severity}[/{colour}]", end=" ")
         console.print(
-            str(PolicyError(finding.message, finding.span, finding.hint)), markup=False, highlight=False
+            str(PolicyError(finding.message, finding.span, finding.hint)),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
     seconds = time.perf_counter() - started
     verdict = "[red]not ready[/red]" if wrong else "[green]can go live[/green]"
@@ -120,7 +123,7 @@ def _print_policy_errors(found: list[PolicyError], as_json: bool) -> int:
         return 1
     for error in found:
         console.print("[red]error[/red]", end=" ")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
     console.print(f"[red]not ready[/red]: {len(found)} error{'s' if len(found) != 1 else ''}")
     return 1
 
@@ -148,7 +151,7 @@ def test(path: Path, as_json: bool) -> int:
         mark = "[red]✗[/red]" if outcome.failures else "[green]✓[/green]"
         console.print(f"{mark} {outcome.name}", highlight=False)
         for failure in outcome.failures:
-            console.print(f"    {outcome.place}: {failure}", markup=False, highlight=False)
+            console.print(f"    {outcome.place}: {failure}", markup=False, highlight=False, soft_wrap=True)
     if not outcomes:
         console.print("no tests: the policy has no tests.yaml")
     console.print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed", highlight=False)

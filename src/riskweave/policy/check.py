@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from riskweave.errors import PolicyError
+from riskweave.expressions.build import make
 from riskweave.expressions.strings import StringPool
+from riskweave.expressions.types import Type
+from riskweave.patterns.automaton import Stage
 from riskweave.patterns.check import findings as pattern_findings
+from riskweave.patterns.formula import All, Atom
 from riskweave.policy.compile import Compilation, compile_all
 from riskweave.policy.expectations import Known, read_tests
 from riskweave.policy.policy import Policy
 from riskweave.rules.check import check as check_rules
+from riskweave.rules.conditions import never, take_apart
 from riskweave.rules.findings import Finding
 
 
@@ -25,10 +32,33 @@ def check_policy(policy: Policy) -> list[Finding]:
 
 
 def _patterns(compilation: Compilation) -> list[Finding]:
-    return [
+    found = [
         Finding("warning", f"pattern `{each.pattern}` {each.message}", each.span, each.hint)
         for each in pattern_findings(compilation.patterns)
     ]
+    for name, compiled in compilation.patterns.patterns.items():
+        found += _impossible_stages(compilation, name, compiled.stages)
+    return found
+
+
+def _impossible_stages(compilation: Compilation, pattern: str, stages: Sequence[Stage]) -> list[Finding]:
+    """Name stages whose conditions on one value contradict each other, as rules are looked at."""
+    found: list[Finding] = []
+    for stage in stages:
+        if stage.group is not None:
+            found += _impossible_stages(compilation, pattern, stage.group)
+        parts = stage.where.parts if isinstance(stage.where, All) else (stage.where,)
+        plain = tuple(part.node for part in parts if isinstance(part, Atom))
+        if plain and never(take_apart(make("and", plain, Type.BOOL), compilation.plan.pool)):
+            found.append(
+                Finding(
+                    "warning" if stage.spec.is_not else "error",
+                    f"pattern `{pattern}`: no event can meet stage `{stage.name}`",
+                    stage.spec.span,
+                    "its conditions contradict each other",
+                )
+            )
+    return found
 
 
 def _unused(compilation: Compilation) -> list[Finding]:
