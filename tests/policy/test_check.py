@@ -24,12 +24,12 @@ def test_nothing_is_found_in_a_policy_that_is_meant():
 
 
 def test_what_nothing_reads_is_named():
-    texts = dict(
-        (message, severity)
+    texts = {
+        message: severity
         for severity, message in found(
             features={"n": 'customer.count("1h")'}, lists={"known": ["ann"]}, constants={"limit": 5}
         )
-    )
+    }
     assert texts == {
         "nothing reads feature `n`": "note",
         "nothing asks list `known`": "warning",
