@@ -70,14 +70,43 @@ def warm_up(plan: Plan, state: State) -> None:
                 child.kill()
                 child.wait()
     # What the child could not do is compiled now.
+    _decode_everything()
     pipeline.decide(plan, state, nothing)
     state.memory.first_numbers(nothing.event_hash, nothing.watermark_ms)
+
+
+def _decode_everything() -> None:
+    """Run every kernel that decoding may need: columns of numbers and of texts, keys of all kinds."""
+    import pyarrow as pa
+
+    fields = {"id": "string", "at": "time", "n": "int", "x": "float", "m": "money", "ip": "ip", "flag": "bool"}
+    policy = Policy.from_dict(
+        {
+            "events": {"event": {"id": "id", "time": "at", "fields": {**fields, "place": "location"}}},
+            "entities": {"one": "ip", "number": "n", "both": {"key": ["ip", "n"]}, "name": "id"},
+            "features": {
+                "a": 'one.count("1h")',
+                "b": 'number.sum(m, "1h")',
+                "c": 'both.sum(x, "1h")',
+                "d": 'name.count("1h")',
+            },
+        }
+    )
+    decode = compile_policy(policy, StringPool()).decode
+    texts = {"id": "1", "at": "2026-01-01T00:00:00Z", "n": "1", "x": "1.5", "m": "1.50", "ip": "10.0.0.1"}
+    table = pa.table({name: [value] for name, value in texts.items()})
+    decode_table(decode, table)
+    decode_table(decode, table.cast(pa.schema([(name, pa.large_string()) for name in texts])))
+    decode_table(
+        decode, pa.table({"id": [1], "at": [1], "n": [1], "x": [1.5], "m": [1.5], "ip": ["10.0.0.1"]})
+    )
 
 
 def compile_others() -> None:
     """Compile every kernel but that of the features into the cache on disk."""
     import pyarrow as pa
 
+    _decode_everything()
     policy = Policy.from_dict(_OTHERS)
     plan = compile_policy(policy, StringPool())
     state = State.create(plan)
