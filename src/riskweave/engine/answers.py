@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,6 @@ class Answers:
         self.plan = plan
         self.outputs = outputs
         self.rule_ids = rule_ids
-        self.texts = plan.pool.texts
         self.rows = np.array([output.row for output in outputs], np.intp)
         self._names = [output.name for output in outputs]
         self._plain = [
@@ -51,6 +51,7 @@ class Answers:
             float(batch.score[0]),
             numbers,
             values,
+            self.plan.pool.texts,
             self._matches(state, batch) if self.plan.lists.matchers else (),
         )
 
@@ -65,6 +66,7 @@ class Answers:
             float(decisions.score[index]),
             tuple(decisions.hit_rule[start:end].tolist()),
             decisions.features[:, index].copy(),
+            decisions.texts,
             (),
         )
 
@@ -76,12 +78,13 @@ class Answers:
         score: float,
         numbers: tuple[int, ...],
         values: NDArray[np.float64],
+        texts: Sequence[str],
         matches: tuple[ListMatch, ...],
     ) -> Decision:
         found: list[object] = [None if value != value else value for value in values.tolist()]
         for k, kind in self._plain:
             if found[k] is not None:
-                found[k] = python_value(found[k], kind, self.texts)  # type: ignore[arg-type]
+                found[k] = python_value(found[k], kind, texts)  # type: ignore[arg-type]
         return Decision(
             identity,
             time_ms,
@@ -116,7 +119,7 @@ class Answers:
         return Decisions(
             self.outputs,
             self.rule_ids,
-            self.texts,
+            self.plan.pool.texts,
             None if event_ids is None else event_ids.cast(self._id_type),
             batch.time_ms,
             batch.score,
@@ -137,13 +140,13 @@ class Answers:
         """Return first answers, given again, as columns; of an earlier policy's, what this one has too."""
         import pyarrow as pa
 
+        values = [self._values(answer) for answer in answers]
         hits = [[self._numbers[rule] for rule in answer.rules if rule in self._numbers] for answer in answers]
         counts = [len(each) for each in hits]
-        values = [self._values(answer) for answer in answers]
         return Decisions(
             self.outputs,
             self.rule_ids,
-            self.texts,
+            self.plan.pool.texts,
             pa.array([answer.event_id for answer in answers], pa.string()).cast(self._id_type),
             np.array([answer.time_ms for answer in answers], np.int64),
             np.array([answer.score for answer in answers], np.float64),

@@ -12,6 +12,7 @@ from riskweave.batch import empty_batch
 from riskweave.engine import pipeline
 from riskweave.engine.labels import LabelQueue
 from riskweave.engine.state import NEVER_MS, State
+from riskweave.engine.texts import make_room
 from riskweave.errors import EventError
 from riskweave.events import attributes
 from riskweave.events.attributes import AttributesState
@@ -41,6 +42,7 @@ def changed_state(
     """
     parts = list(history)
     blocks = _Blocks(plan, parts, block_rows, old.events)
+    blocks.in_use = [(old_plan, old), (plan, None)]
     span = blocks.span()
     features, needs = adopt(old_plan.features, old.features, plan.features, None if span is None else span[0])
     state = State(
@@ -53,6 +55,7 @@ def changed_state(
         watermark_ms=old.watermark_ms,
         events=old.events,
     )
+    blocks.in_use[1] = (plan, state)
     lists.adopt(old.lists, state.lists)
     attributes.adopt(old.attributes, state.attributes)
     if span is not None and needs.any():
@@ -70,6 +73,7 @@ class _Blocks:
         self.rows = rows
         self.events = events
         self.first = 0
+        self.in_use: list[tuple[Plan, State | None]] = []
 
     def span(self) -> tuple[int, int] | None:
         """Return the least and the greatest event time; None when there is no history."""
@@ -89,6 +93,7 @@ class _Blocks:
             is_table = hasattr(part, "slice")
             size = part.num_rows if is_table else len(part)
             for start in range(0, size, self.rows):
+                make_room(self.plan.pool, *self.in_use)
                 if is_table:
                     decoded = decode_table(self.plan.decode, part.slice(start, self.rows), arrival)
                 else:

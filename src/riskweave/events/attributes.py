@@ -551,6 +551,14 @@ class AttributesState:
             raise EventError("entity", entity, f"an entity with attributes; {did_you_mean(entity, self._at)}")
         return self.living[at]
 
+    def mark_texts(self, used: NDArray[np.bool_]) -> None:
+        """Mark the codes of all texts that versions hold."""
+        for living in self.living:
+            for attribute in living.table.attributes.values():
+                if attribute.type.is_text:
+                    codes = living.known[:, living.table.places[attribute.name]]
+                    used[codes[~np.isnan(codes)].astype(np.int64)] = True
+
     def snapshot(self) -> bytes:
         """Return every update since the policy went live; the policy's own tables are its own."""
         return msgspec.msgpack.encode(self.updates)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
+
 from riskweave.batch import Layout
 from riskweave.decision.plan import compile_decision
 from riskweave.document import Node
@@ -78,6 +80,11 @@ def compile_policy(policy: Policy, pool: StringPool) -> Plan:
 
 def compile_all(policy: Policy, pool: StringPool) -> Compilation:
     """Compile, and keep the compilers."""
+    with pool.noting() as texts:
+        return _compile(policy, pool, texts)
+
+
+def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
     document, settings = policy.document, policy.settings
     mistakes = Mistakes()
     root, folder = document.root, document.folder
@@ -148,6 +155,7 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
         programs=programs,
         outputs=outputs,
         labels={name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())},
+        texts=np.array(sorted(texts), np.int64),
     )
     return Compilation(plan, scope, lists, rules)
 
