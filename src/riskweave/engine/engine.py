@@ -19,6 +19,7 @@ from riskweave.engine.memory import Content, Remembered, content_of
 from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
 from riskweave.engine.texts import make_room
+from riskweave.engine.warm import warm_up
 from riskweave.errors import DuplicateError, StateError
 from riskweave.events.attributes import AttributeValue
 from riskweave.events.hashing import hash_text
@@ -81,9 +82,7 @@ class Engine:
     def warm_up(self) -> None:
         """Compile or load every kernel now, so that the first event does not wait; nothing is remembered."""
         started = time.perf_counter()
-        nothing = empty_batch(self.plan.layout, 0)
-        pipeline.decide(self.plan, self.state, nothing)
-        self.state.memory.first_numbers(nothing.event_hash, nothing.watermark_ms)
+        warm_up(self.plan, self.state)
         self.compile_seconds += time.perf_counter() - started
 
     # ---- one event

@@ -156,6 +156,8 @@ def step(
 
     The arrays of the batch must be contiguous: kernels read them as they lie in memory.
     """
+    if not plan.tables:
+        return
     labels = _NO_LABELS
     if batch.labels is not None and plan.label_tables:
         arrivals = batch.labels

@@ -38,6 +38,17 @@ def _cached(dispatcher):
     return dispatcher
 
 
+def is_cached(function: object) -> bool:
+    """Tell whether a kernel has machine code on disk, or needs none; what is there may be for other types."""
+    cache = getattr(getattr(function, "_cache", None), "_cache_file", None)
+    if cache is None:
+        return True
+    try:
+        return bool(cache._load_index())
+    except (OSError, EOFError):
+        return False
+
+
 def kernel(function):
     """Compile a loop over flat arrays; cached on disk, releases the GIL, keeps IEEE arithmetic."""
     return _cached(numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function))
