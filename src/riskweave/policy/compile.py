@@ -21,6 +21,7 @@ from riskweave.events.compile import EventsCompiler
 from riskweave.events.money import currency_digits
 from riskweave.events.rates import Rates
 from riskweave.events.spec import EventsSpec, read_spec
+from riskweave.events.table_files import beside
 from riskweave.expressions.compile import Compiler
 from riskweave.expressions.strings import StringPool
 from riskweave.expressions.types import Type
@@ -176,7 +177,8 @@ def _rates(policy: Policy) -> Rates | None:
     node = section.need("rates") if section is not None else None
     if folder is None:
         raise PolicyError("a policy without a folder has no rates file", node.span if node else None)
-    return Rates.read(folder / settings.rates, settings.currency)
+    path = beside(folder, settings.rates, node.span if node else None)
+    return Rates.read(path, settings.currency, settings.rates)
 
 
 def _attribute_specs(events: EventsSpec, policy: Policy) -> list[AttributesSpec]:
