@@ -59,7 +59,11 @@ def changed_state(
     lists.adopt(old.lists, state.lists)
     attributes.adopt(old.attributes, state.attributes)
     if span is not None and needs.any():
-        _replay(plan, state, blocks, labels, needs)
+        waiting = _replay(plan, state, blocks, labels, needs)
+        # Labels still on their way: the old policy's own are in its queue already.
+        for name, (number, _) in plan.labels.items():
+            if name not in old_plan.labels:
+                state.labels.take(waiting, number)
     state.memory.period_ms = plan.settings.dedupe_ms
     return state
 
@@ -108,8 +112,11 @@ def _replay(
     blocks: _Blocks,
     labels: Iterable[Mapping[str, object]],
     needs: NDArray[np.bool_],
-) -> None:
-    """Carry the history through the rooms that remember, into the tables that need it."""
+) -> LabelQueue:
+    """Carry the history through the rooms that remember, into the tables that need it.
+
+    Returns the labels whose time has not come by the end of the history.
+    """
     queue = LabelQueue()
     for record in labels:
         _queue_label(plan, queue, read_label(record, list(plan.labels)))
@@ -128,6 +135,7 @@ def _replay(
         batch.labels = queue.arrivals(batch.watermark_ms)
         pipeline.remember(plan, state, batch, needs)
     _arrived(plan, state, queue, needs)
+    return queue
 
 
 def _arrived(plan: Plan, state: State, queue: LabelQueue, needs: NDArray[np.bool_]) -> None:

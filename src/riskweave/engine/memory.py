@@ -60,7 +60,7 @@ class EventMemory:
         first = np.empty(size, np.int64)
         begin = self.next_number
         if size:
-            self._make_room(size, int(watermarks_ms[-1]))
+            self._make_room(size, int(watermarks_ms[0]))
             self.taken += idset.remember(self.table, hashes, watermarks_ms, begin, self.period_ms, 0, first)
             self.next_number += size
         return begin, first

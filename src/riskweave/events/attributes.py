@@ -531,6 +531,8 @@ class AttributesState:
 
     def _enter(self, update: Update) -> None:
         living = self._find(update.entity)
+        if len(self.updates) >= VERSIONS_MAX:
+            raise LimitError(f"attributes were updated {VERSIONS_MAX} times, as often as they may be")
         given: dict[int, float] = {}
         for name, value in update.values.items():
             attribute = living.table.attributes.get(name)
@@ -586,7 +588,11 @@ class AttributesState:
             }
             for each in self.living
         }
-        return {"bytes": sum(each.bytes for each in self.living), "entities": entities}
+        return {
+            "bytes": sum(each.bytes for each in self.living),
+            "updates": len(self.updates),
+            "entities": entities,
+        }
 
 
 class _StoredUpdate(msgspec.Struct, frozen=True, array_like=True):
