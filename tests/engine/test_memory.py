@@ -66,4 +66,7 @@ def test_a_restored_memory_counts_what_it_holds():
     memory.first_numbers(hashes, np.zeros(1_000, np.int64))
     again = EventMemory.restore(10, memory.snapshot())
     assert (again.taken, again.next_number) == (1_000, 1_000)
+    later = EventMemory.restore(10, memory.snapshot())
+    later.first_numbers(hashes[:5] + np.uint64(1), np.full(5, 11))
+    assert EventMemory.restore(10, later.snapshot()).taken == 5
     assert again.first_numbers(hashes, np.full(1_000, 10))[1].tolist() == list(range(1_000))

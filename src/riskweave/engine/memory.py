@@ -90,10 +90,15 @@ class EventMemory:
         """Return ids, contents and answers as arrays."""
         kept = msgspec.msgpack.encode(list(self._kept()), enc_hook=_plain)
         return {
-            "table": self.table[self.table[:, 1] != 0],
+            "table": self._alive(),
             "next_number": np.array([self.next_number]),
             "kept": np.frombuffer(kept, np.uint8),
         }
+
+    def _alive(self) -> NDArray[np.int64]:
+        """Return the ids that a later event may see; with dead ones each restored table would be larger."""
+        taken = self.table[self.table[:, 1] != 0]
+        return taken[taken[:, 2] >= taken[:, 2].max() - self.period_ms] if len(taken) else taken
 
     def _kept(self) -> Iterator[tuple[int, int, Content, Decision]]:
         for run in self.runs:
