@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskweave import DuplicateError, Engine, EventError, Policy, Snapshot
+from riskweave.engine.matches import match_at
 
 VALUES: dict[str, object] = {
     "policy": {"name": "parity", "time_zone": "Europe/Paris", "dedupe": "2h", "currency": "EUR"},
@@ -75,7 +76,29 @@ VALUES: dict[str, object] = {
         "usual": "country == last_country",
         "times": "amount / mean_before",
     },
+    "patterns": {
+        "guessed": {
+            "key": "customer",
+            "stages": [
+                {"begin": "failed", "on": "login", "where": "not ok", "times": 2},
+                {"followed_by": "paid", "on": "payment", "where": "amount > 20 and paid_1h > 0"},
+            ],
+            "within": "6h",
+            "risk": 0.55,
+        },
+        "silent": {
+            "key": "gadget",
+            "stages": [
+                {"begin": "seen", "on": "payment"},
+                {"not_followed_by": "again", "on": "login"},
+            ],
+            "within": "2h",
+            "skip": "skip_past_last_event",
+            "risk": 0.2,
+        },
+    },
     "rules": [
+        {"id": "pattern", "when": "guessed and guessed.progress >= 0", "risk": 0.65},
         {"id": "large", "when": "paid_1h > 120 and country not in near", "risk": 0.6},
         {"id": "fresh", "when": "new_device and times > 2", "risk": 0.5, "action": "MFA"},
         {"id": "listed", "when": "device in bad_devices", "risk": 0.9},
@@ -132,7 +155,14 @@ def stream(seed: int, size: int) -> list[dict[str, object]]:
 
 
 def answers(decisions) -> pa.Table:
-    return decisions.to_arrow().replace_schema_metadata(None)
+    """Decisions as a table, with what time brought about as a column of its own."""
+    elapsed = [[] for _ in range(len(decisions))]
+    for at in range(len(decisions.patterns.matches) if decisions.patterns is not None else 0):
+        match = match_at(decisions.patterns.plan, decisions.patterns.matches, at)
+        if match.kind != "event":
+            elapsed[int(decisions.patterns.matches.row[at])].append(str(match))
+    table = decisions.to_arrow().replace_schema_metadata(None)
+    return table.append_column("elapsed", pa.array(elapsed, pa.list_(pa.string())))
 
 
 def whole(events) -> pa.Table:
@@ -176,6 +206,10 @@ def test_one_by_one_gives_what_a_batch_gives(seed):
     assert [one.action for one in singles] == table["action"].to_pylist()
     assert [np.float64(one.score).tobytes() for one in singles] == bits(table)["score"]
     assert [one.rules for one in singles] == table["rules"].to_pylist()
+    assert [sorted({match.pattern for match in one.patterns}) for one in singles] == [
+        sorted(names) for names in table["patterns"].to_pylist()
+    ]
+    assert [[str(match) for match in one.elapsed] for one in singles] == table["elapsed"].to_pylist()
     for name in POLICY.document.section("features").value:
         if name == "last_country" or table[name].type not in (pa.float64(),):
             assert [one.features[name] for one in singles] == table[name].to_pylist(), name

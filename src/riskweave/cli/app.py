@@ -91,12 +91,13 @@ def replay(
     labels: Annotated[Path | None, typer.Option(help="A file of event_id, label, value, time.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the decisions go (Parquet).")] = None,
     rejected: Annotated[Path | None, typer.Option(help="Where unreadable records go (JSON Lines).")] = None,
+    matches: Annotated[Path | None, typer.Option(help="Where matches of patterns go (JSON Lines).")] = None,
     as_json: Json = False,
 ) -> None:
     """Carry a history of events through the engine, in the order given."""
     from riskweave.cli import commands
 
-    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, as_json))
+    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, matches, as_json))
 
 
 @app.command()

@@ -23,6 +23,7 @@ from riskweave.expressions.run import StringTables
 from riskweave.features.carry import adopt
 from riskweave.lists import state as lists
 from riskweave.lists.state import ListsState
+from riskweave.patterns.state import PatternsState
 from riskweave.policy.plan import Plan
 
 
@@ -50,6 +51,7 @@ def changed_state(
         attributes=AttributesState.create(plan.attributes),
         lists=ListsState.create(plan.lists),
         features=features,
+        patterns=PatternsState.create(plan.patterns),
         memory=old.memory,
         labels=_renumbered(old_plan, old.labels, plan),
         watermark_ms=old.watermark_ms,
@@ -64,6 +66,11 @@ def changed_state(
         for name, (number, _) in plan.labels.items():
             if name not in old_plan.labels:
                 state.labels.take(waiting, number)
+    replayed = None
+    if span is not None and plan.patterns.fingerprint != old_plan.patterns.fingerprint:
+        blocks.in_use = []  # partial matches on their way into the state hold codes of texts
+        replayed = _patterns_over(plan, blocks)
+    state.patterns = PatternsState.adopt(plan.patterns, old_plan.patterns, old.patterns, replayed)
     state.memory.period_ms = plan.settings.dedupe_ms
     return state
 
@@ -97,13 +104,28 @@ class _Blocks:
             is_table = hasattr(part, "slice")
             size = part.num_rows if is_table else len(part)
             for start in range(0, size, self.rows):
-                make_room(self.plan.pool, *self.in_use)
+                if self.in_use:
+                    make_room(self.plan.pool, *self.in_use)
                 if is_table:
                     decoded = decode_table(self.plan.decode, part.slice(start, self.rows), arrival)
                 else:
                     decoded = decode_records(self.plan.decode, part[start : start + self.rows], arrival)
                 arrival += decoded.batch.size
                 yield decoded
+
+
+def _patterns_over(plan: Plan, blocks: _Blocks) -> PatternsState:
+    """Return the patterns' state after the history: partial matches need the features as they were."""
+    scratch = State.create(plan)
+    watermark_ms = NEVER_MS
+    for decoded in blocks.decoded():
+        batch = decoded.batch
+        if batch.size:
+            np.maximum.accumulate(batch.time_ms, out=batch.watermark_ms)
+            np.maximum(batch.watermark_ms, watermark_ms, out=batch.watermark_ms)
+            watermark_ms = int(batch.watermark_ms[-1])
+            pipeline.remember(plan, scratch, batch)
+    return scratch.patterns
 
 
 def _replay(

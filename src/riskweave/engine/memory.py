@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.engine.decisions import Decision, Hit, ListMatch
+from riskweave.engine.matches import PatternMatch
 from riskweave.kernels import idset
 
 # A record's values as texts: two records are the same when these are.
@@ -97,8 +98,10 @@ class EventMemory:
 
     def _alive(self) -> NDArray[np.int64]:
         """Return the ids that a later event may see; with dead ones each restored table would be larger."""
-        taken = self.table[self.table[:, 1] != 0]
-        return taken[taken[:, 2] >= taken[:, 2].max() - self.period_ms] if len(taken) else taken
+        taken: NDArray[np.int64] = self.table[self.table[:, 1] != 0]
+        if not len(taken):
+            return taken
+        return np.ascontiguousarray(taken[taken[:, 2] >= taken[:, 2].max() - self.period_ms], np.int64)
 
     def _kept(self) -> Iterator[tuple[int, int, Content, Decision]]:
         for run in self.runs:
@@ -171,6 +174,9 @@ class _Answer(msgspec.Struct):
     hits: list[Hit]
     features: dict[str, bool | int | float | str | None]
     lists: list[ListMatch]
+    patterns: list[PatternMatch]
+    elapsed: list[PatternMatch]
+    incomplete: list[str]
     duplicate: bool
     values: list[float]
     rule_numbers: list[int]
@@ -184,6 +190,9 @@ class _Answer(msgspec.Struct):
             tuple(self.hits),
             dict(self.features),
             tuple(self.lists),
+            tuple(self.patterns),
+            tuple(self.elapsed),
+            tuple(self.incomplete),
             self.duplicate,
             np.array(self.values, np.float64),
             tuple(self.rule_numbers),

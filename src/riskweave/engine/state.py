@@ -10,6 +10,7 @@ from riskweave.events.attributes import AttributesState
 from riskweave.expressions.run import StringTables
 from riskweave.features.state import FeaturesState
 from riskweave.lists.state import ListsState
+from riskweave.patterns.state import PatternsState
 from riskweave.policy.plan import Plan
 
 # Before any event: earlier than every time an event may have.
@@ -24,6 +25,7 @@ class State:
     attributes: AttributesState
     lists: ListsState
     features: FeaturesState
+    patterns: PatternsState
     memory: EventMemory
     labels: LabelQueue
     watermark_ms: int = NEVER_MS
@@ -37,6 +39,7 @@ class State:
             attributes=AttributesState.create(plan.attributes),
             lists=ListsState.create(plan.lists),
             features=FeaturesState.create(plan.features),
+            patterns=PatternsState.create(plan.patterns),
             memory=EventMemory(plan.settings.dedupe_ms),
             labels=LabelQueue(),
         )
@@ -52,6 +55,7 @@ class State:
             "events": self.events,
             "watermark_ms": self.watermark_ms if self.events else None,
             "features": self.features.describe(plan.features),
+            "patterns": self.patterns.describe(),
             "lists": self.lists.describe(),
             "attributes": self.attributes.describe(),
             "ids": {"remembered": len(self.memory), "bytes": self.memory.table.nbytes},

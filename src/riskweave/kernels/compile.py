@@ -64,6 +64,17 @@ def inline_kernel(function):
     )
 
 
+def lean_kernel(function):
+    """Compile like `kernel`, without reference counting of arrays.
+
+    For kernels whose helpers pass many arrays on: counting them at every call costs more than the
+    work. The arrays are the caller's, who keeps them alive; allocating does not compile.
+    """
+    return _cached(
+        numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)(function)
+    )
+
+
 if config.DISABLE_JIT:
 
     def prefetch(array, index):

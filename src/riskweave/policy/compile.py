@@ -22,12 +22,16 @@ from riskweave.events.money import currency_digits
 from riskweave.events.rates import Rates
 from riskweave.events.spec import EventsSpec, read_spec
 from riskweave.events.table_files import beside
+from riskweave.expressions.check import check_condition
 from riskweave.expressions.compile import Compiler
+from riskweave.expressions.parse import parse
 from riskweave.expressions.strings import StringPool
-from riskweave.expressions.types import Type
+from riskweave.expressions.types import Scope, Type, Typed
 from riskweave.features.compile import FeaturesCompiler
 from riskweave.lists.compile import ListsCompiler
 from riskweave.lists.spec import read_lists
+from riskweave.patterns.compile import PatternsCompiler
+from riskweave.patterns.spec import read_patterns
 from riskweave.policy.arguments import EntityRoles, FeatureCalls
 from riskweave.policy.constants import read_constants
 from riskweave.policy.plan import Plan
@@ -71,6 +75,7 @@ class Compilation:
     plan: Plan
     scope: PolicyScope
     lists: ListsCompiler
+    patterns: PatternsCompiler
     rules: RulesCompiler
 
 
@@ -131,16 +136,20 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
         compiler,
     )
     scope.outputs, scope.local = rules.outputs, lambda: rules.local
+    patterns = mistakes.attempt(lambda: _patterns(policy, events, fields, layout, compiler, scope, mistakes))
     for name, node in section.items() if section is not None else ():
         mistakes.attempt(lambda name=name, node=node: _refuse_taken(scope, name, node))  # type: ignore[misc]
         mistakes.attempt(lambda name=name, node=node: scope.named_feature(name, node.span))  # type: ignore[misc]
     rules_plan = mistakes.attempt(lambda: rules.compile(compiler, scope.check))
     mistakes.raise_all()
     assert rules_plan is not None
+    assert patterns is not None
+    patterns_plan = patterns.plan()
 
     outputs = tuple((name, scope.columns[name]) for name in scope.named)
     programs = compiler.finish()
     risks = [rules_plan.risk.index, *(column.index for column in rules_plan.risks.values())]
+    risks += [each.risk_row for each in patterns_plan.patterns]
     plan = Plan(
         version=policy.version,
         settings=settings,
@@ -151,6 +160,7 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
         attributes=attributes.finish(),
         lists=lists.finish(),
         features=features.finish(),
+        patterns=patterns_plan,
         rules=rules_plan,
         decision=compile_decision(settings.bands, risks, rules_plan.floor.index, rules_plan.ceiling.index),
         programs=programs,
@@ -158,7 +168,35 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
         labels={name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())},
         texts=np.array(sorted(texts), np.int64),
     )
-    return Compilation(plan, scope, lists, rules)
+    return Compilation(plan, scope, lists, patterns, rules)
+
+
+def _patterns(
+    policy: Policy,
+    events: EventsSpec,
+    fields: EventsCompiler,
+    layout: Layout,
+    compiler: Compiler,
+    scope: PolicyScope,
+    mistakes: Mistakes,
+) -> PatternsCompiler:
+    """Compile the patterns; from then on the scope knows their names."""
+    specs = read_patterns(policy.document.section("patterns"))
+    keys = (
+        {role.name: fields.key(role.key) for each in events.entities for role in each.roles} if specs else {}
+    )
+
+    def condition(node: Node, inner: Scope) -> Typed:
+        return check_condition(parse(node.text(), node.span), inner)
+
+    patterns = PatternsCompiler(layout, compiler, condition, scope, keys)
+    scope.patterns = patterns
+    for spec in specs:
+        taken = scope.kind_of(spec.name)
+        if taken and taken != "pattern":
+            mistakes.add(PolicyError(f"`{spec.name}` is a {taken} already", spec.span, "choose another name"))
+        mistakes.attempt(lambda spec=spec: patterns.add(spec))  # type: ignore[misc]
+    return patterns
 
 
 def _refuse_taken(scope: PolicyScope, name: str, node: Node) -> None:

@@ -27,6 +27,7 @@ SECTIONS = (
     "constants",
     "lists",
     "features",
+    "patterns",
     "rule_groups",
     "rules",
     "tables",

@@ -17,6 +17,7 @@ from riskweave.expressions.strings import StringPool
 from riskweave.expressions.types import Col
 from riskweave.features.plan import FeaturesPlan
 from riskweave.lists.plan import ListsPlan
+from riskweave.patterns.plan import PatternsPlan
 from riskweave.policy.settings import Settings
 from riskweave.rules.plan import RulesPlan
 
@@ -39,6 +40,7 @@ class Plan:
     attributes: AttributesPlan
     lists: ListsPlan
     features: FeaturesPlan
+    patterns: PatternsPlan
     rules: RulesPlan
     decision: DecisionPlan
     programs: tuple[Program, ...]

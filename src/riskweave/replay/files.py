@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskweave.engine.decisions import Decisions
+from riskweave.engine.matches import PatternMatch
 from riskweave.errors import RiskweaveError
-from riskweave.events.readers import rejected_line
-from riskweave.events.table import Rejected
 
 ROW_GROUP = 131_072
 
@@ -78,17 +78,18 @@ class DecisionFile(_Beside):
         self.waiting.append(decisions.without_repeats())
         self.rows += len(self.waiting[-1])
         if self.rows >= ROW_GROUP:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what waits as a row group."""
         table = Decisions.joined(self.waiting).to_arrow() if self.waiting else self.empty.to_arrow()
         if self.writer is None:
             self.writer = pq.ParquetWriter(
                 self.part,
                 table.schema,
-                compression="zstd",
-                compression_level=1,
-                use_dictionary=["action", "rules.list.element"],
+                # Measured on decisions of 15 features: a third larger than zstd, in half of its time.
+                compression="lz4",
+                use_dictionary=[*_repeating(table.schema), "rules.list.element"],
                 write_statistics=["time", "action", "score"],
             )
         self.writer.write_table(table)
@@ -96,7 +97,7 @@ class DecisionFile(_Beside):
 
     def close(self) -> None:
         if self.waiting or self.writer is None:
-            self._flush()
+            self.flush()
         self.writer.close()
         self.writer = None
 
@@ -106,17 +107,27 @@ class DecisionFile(_Beside):
                 self.writer.close()
 
 
-class RejectedFile(_Beside):
-    """Records that could not be read: place, field, found, expected, record; a line each."""
+def _repeating(schema: pa.Schema) -> list[str]:
+    """Return the columns whose values repeat: counts and texts, but not amounts."""
+    names = []
+    for column in schema:
+        kind = column.type
+        if pa.types.is_integer(kind) or pa.types.is_dictionary(kind) or pa.types.is_string(kind):
+            names.append(column.name)
+    return [name for name in names if name != "event_id"]
+
+
+class LinesFile(_Beside):
+    """Lines of JSON: records that could not be read, or matches of patterns."""
 
     def __init__(self, path: Path | None) -> None:
         super().__init__(path)
         self.stream: BinaryIO | None = None if self.part is None else self.part.open("wb")
 
-    def write(self, rejected: Iterable[Rejected]) -> None:
+    def write(self, lines: Iterable[bytes]) -> None:
+        """Take lines, each with its end."""
         if self.stream is not None:
-            for each in rejected:
-                self.stream.write(rejected_line(each))
+            self.stream.writelines(lines)
 
     def close(self) -> None:
         if self.stream is not None:
@@ -126,3 +137,8 @@ class RejectedFile(_Beside):
         if self.stream is not None:
             with suppress(OSError):
                 self.stream.close()
+
+
+def match_line(match: PatternMatch) -> bytes:
+    """Return a match as a line of JSON."""
+    return msgspec.json.encode(match.to_json()) + b"\n"
