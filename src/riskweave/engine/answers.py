@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,6 @@ class Answers:
         self.plan = plan
         self.outputs = outputs
         self.rule_ids = rule_ids
-        self.texts = plan.pool.texts
         self.rows = np.array([output.row for output in outputs], np.intp)
         self._names = [output.name for output in outputs]
         self._whole = [k for k, output in enumerate(outputs) if output.type in (Type.INT, Type.TIME)]
@@ -54,6 +54,7 @@ class Answers:
             float(batch.score[0]),
             numbers,
             values,
+            self.plan.pool.texts,
             self._matches(state, batch) if self.plan.lists.matchers else (),
             self._patterns(batch, completed_by(batch.matches, 0)),
             self._patterns(batch, made_by_time(batch.matches)),
@@ -71,6 +72,7 @@ class Answers:
             float(decisions.score[index]),
             tuple(decisions.hit_rule[start:end].tolist()),
             decisions.features[:, index].copy(),
+            decisions.texts,
             (),
             self._completed(decisions, index),
             (),
@@ -85,6 +87,7 @@ class Answers:
         score: float,
         numbers: tuple[int, ...],
         values: NDArray[np.float64],
+        texts: Sequence[str],
         matches: tuple[ListMatch, ...],
         patterns: tuple[PatternMatch, ...],
         elapsed: tuple[PatternMatch, ...],
@@ -96,7 +99,7 @@ class Answers:
                 found[k] = int(found[k])  # type: ignore[call-overload]
         for k, kind in self._other:
             if found[k] is not None:
-                found[k] = python_value(found[k], kind, self.texts)  # type: ignore[arg-type]
+                found[k] = python_value(found[k], kind, texts)  # type: ignore[arg-type]
         return Decision(
             identity,
             time_ms,
@@ -184,7 +187,7 @@ class Answers:
         return Decisions(
             self.outputs,
             self.rule_ids,
-            self.texts,
+            self.plan.pool.texts,
             None if event_ids is None else event_ids.cast(self._id_type),
             batch.time_ms,
             batch.score,
@@ -206,13 +209,13 @@ class Answers:
         """Return first answers, given again, as columns; of an earlier policy's, what this one has too."""
         import pyarrow as pa
 
+        values = [self._values(answer) for answer in answers]
         hits = [[self._numbers[rule] for rule in answer.rules if rule in self._numbers] for answer in answers]
         counts = [len(each) for each in hits]
-        values = [self._values(answer) for answer in answers]
         return Decisions(
             self.outputs,
             self.rule_ids,
-            self.texts,
+            self.plan.pool.texts,
             pa.array([answer.event_id for answer in answers], pa.string()).cast(self._id_type),
             np.array([answer.time_ms for answer in answers], np.int64),
             np.array([answer.score for answer in answers], np.float64),

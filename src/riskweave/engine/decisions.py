@@ -204,6 +204,7 @@ class Decisions:
         """Return the decisions of several blocks as one."""
         if len(parts) == 1:
             return parts[0]
+        parts = _in_one_coding(parts)
         first = parts[0]
         counts = np.concatenate([np.diff(part.hit_start) for part in parts])
         return cls(
@@ -254,6 +255,30 @@ class Decisions:
             )
         columns["rules"] = pa.ListArray.from_arrays(pa.array(self.hit_start.astype(np.int32)), rules)
         return pa.table(columns)
+
+
+def _in_one_coding(parts: Sequence[Decisions]) -> Sequence[Decisions]:
+    """Return parts whose texts have the same codes: the engine may have dropped texts between two."""
+    if all(part.texts is parts[0].texts for part in parts):
+        return parts
+    codes: dict[str, int] = {}
+    texts: list[str] = []
+    recoded = []
+    for part in parts:
+        features = part.features.copy()
+        for k, output in enumerate(part.outputs):
+            if not output.type.is_text:
+                continue
+            known = ~np.isnan(features[k])
+            distinct, places = np.unique(features[k][known].astype(np.int64), return_inverse=True)
+            numbers = np.zeros(distinct.size)
+            for place, code in enumerate(distinct.tolist()):
+                text = part.texts[code]
+                numbers[place] = codes.setdefault(text, len(codes))
+            features[k, known] = numbers[places]
+        recoded.append(dataclasses.replace(part, features=features, texts=texts))
+    texts += codes
+    return recoded
 
 
 def _picked(

@@ -19,6 +19,7 @@ from riskweave.engine.matches import PatternMatch, match_at
 from riskweave.engine.memory import Content, Remembered, content_of
 from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
+from riskweave.engine.texts import make_room
 from riskweave.engine.warm import warm_up
 from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
 from riskweave.events.attributes import AttributeValue
@@ -97,6 +98,7 @@ class Engine:
         raises DuplicateError when its content differs.
         """
         plan, state, batch = self.plan, self.state, self._one
+        make_room(plan.pool, (plan, state))
         batch.values.fill(np.nan)
         batch.keys.fill(0)
         identity = decode_record(plan.decode, record, batch, 0, state.events)
@@ -160,6 +162,7 @@ class Engine:
 
     def _decide_block(self, source: _Source, place: Place) -> Decisions:
         state = self.state
+        make_room(self.plan.pool, (self.plan, state))
         decoded = source.decode(self.plan, state.events, place)
         batch = decoded.batch
         np.maximum.accumulate(batch.time_ms, out=batch.watermark_ms)

@@ -26,6 +26,7 @@ def take_snapshot(plan: Plan, state: State) -> Snapshot:
     """Return every room's state in one container."""
     arrays: Arrays = {
         "pool/texts": _bytes(msgspec.msgpack.encode(plan.pool.texts)),
+        "pool/free": np.array(plan.pool.free, np.int64),
         "lists/state": _bytes(state.lists.snapshot()),
         "attributes/state": _bytes(state.attributes.snapshot()),
         **{f"features/{name}": array for name, array in state.features.snapshot().items()},
@@ -44,13 +45,11 @@ def take_snapshot(plan: Plan, state: State) -> Snapshot:
 
 def pool_of(snapshot: Snapshot) -> StringPool:
     """Return the pool in which the snapshot's text codes mean what they meant."""
-    pool = StringPool()
     try:
-        for text in msgspec.msgpack.decode(snapshot.arrays["pool/texts"].tobytes(), type=list[str]):
-            pool.code(text)
-    except (KeyError, msgspec.DecodeError) as error:
+        texts = msgspec.msgpack.decode(snapshot.arrays["pool/texts"].tobytes(), type=list[str])
+        return StringPool.of(texts, snapshot.arrays["pool/free"].tolist())
+    except (KeyError, IndexError, ValueError, msgspec.DecodeError) as error:
         raise StateError(f"the snapshot's texts cannot be read ({error}); use an older one") from error
-    return pool
 
 
 def restore_state(plan: Plan, snapshot: Snapshot) -> State:

@@ -61,7 +61,7 @@ class EventMemory:
         first = np.empty(size, np.int64)
         begin = self.next_number
         if size:
-            self._make_room(size, int(watermarks_ms[-1]))
+            self._make_room(size, int(watermarks_ms[0]))
             self.taken += idset.remember(self.table, hashes, watermarks_ms, begin, self.period_ms, 0, first)
             self.next_number += size
         return begin, first
@@ -91,10 +91,17 @@ class EventMemory:
         """Return ids, contents and answers as arrays."""
         kept = msgspec.msgpack.encode(list(self._kept()), enc_hook=_plain)
         return {
-            "table": self.table[self.table[:, 1] != 0],
+            "table": self._alive(),
             "next_number": np.array([self.next_number]),
             "kept": np.frombuffer(kept, np.uint8),
         }
+
+    def _alive(self) -> NDArray[np.int64]:
+        """Return the ids that a later event may see; with dead ones each restored table would be larger."""
+        taken: NDArray[np.int64] = self.table[self.table[:, 1] != 0]
+        if not len(taken):
+            return taken
+        return np.ascontiguousarray(taken[taken[:, 2] >= taken[:, 2].max() - self.period_ms], np.int64)
 
     def _kept(self) -> Iterator[tuple[int, int, Content, Decision]]:
         for run in self.runs:

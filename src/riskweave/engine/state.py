@@ -45,7 +45,12 @@ class State:
         )
 
     def describe(self, plan: Plan) -> dict[str, object]:
-        """Return how much is remembered, room by room."""
+        """Return how much is remembered, room by room.
+
+        Bounded by what the policy needs: features (windows), ids (`dedupe`), texts (what is in use,
+        or the pool's limit). Grows with what it is told, for ever: entries added to lists, versions
+        of attributes. A label waits until its time has come.
+        """
         return {
             "events": self.events,
             "watermark_ms": self.watermark_ms if self.events else None,
@@ -54,6 +59,11 @@ class State:
             "lists": self.lists.describe(),
             "attributes": self.attributes.describe(),
             "ids": {"remembered": len(self.memory), "bytes": self.memory.table.nbytes},
-            "labels_on_their_way": len(self.labels),
-            "texts": {"count": len(plan.pool), "answers_bytes": self.strings.nbytes},
+            "labels": {"on_their_way": len(self.labels), "bytes": self.labels.nbytes},
+            "texts": {
+                "count": len(plan.pool.codes),
+                "codes": len(plan.pool),
+                "dropped_beyond": plan.pool.until,
+                "answers_bytes": self.strings.nbytes,
+            },
         }

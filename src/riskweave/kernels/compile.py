@@ -31,7 +31,10 @@ STAMP = _stamp()
 
 
 def _cached(dispatcher):
-    """Let the disk cache of a compiled function end with any change of any kernel."""
+    """Let the disk cache of a compiled function end with any change of any kernel.
+
+    Helpers too: one that calls another has that one's machine code in its own.
+    """
     cache = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if cache is not None:
         cache._source_stamp = STAMP
@@ -56,7 +59,9 @@ def kernel(function):
 
 def inline_kernel(function):
     """Compile a helper that other kernels call, small enough to be inlined by LLVM."""
-    return numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", inline="never")(function)
+    return _cached(
+        numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", inline="never")(function)
+    )
 
 
 def lean_kernel(function):

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
+
 from riskweave.batch import Layout
 from riskweave.decision.plan import compile_decision
 from riskweave.document import Node
@@ -19,6 +21,7 @@ from riskweave.events.compile import EventsCompiler
 from riskweave.events.money import currency_digits
 from riskweave.events.rates import Rates
 from riskweave.events.spec import EventsSpec, read_spec
+from riskweave.events.table_files import beside
 from riskweave.expressions.check import check_condition
 from riskweave.expressions.compile import Compiler
 from riskweave.expressions.parse import parse
@@ -83,6 +86,11 @@ def compile_policy(policy: Policy, pool: StringPool) -> Plan:
 
 def compile_all(policy: Policy, pool: StringPool) -> Compilation:
     """Compile, and keep the compilers."""
+    with pool.noting() as texts:
+        return _compile(policy, pool, texts)
+
+
+def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
     document, settings = policy.document, policy.settings
     mistakes = Mistakes()
     root, folder = document.root, document.folder
@@ -158,6 +166,7 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
         programs=programs,
         outputs=outputs,
         labels={name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())},
+        texts=np.array(sorted(texts), np.int64),
     )
     return Compilation(plan, scope, lists, patterns, rules)
 
@@ -206,7 +215,8 @@ def _rates(policy: Policy) -> Rates | None:
     node = section.need("rates") if section is not None else None
     if folder is None:
         raise PolicyError("a policy without a folder has no rates file", node.span if node else None)
-    return Rates.read(folder / settings.rates, settings.currency)
+    path = beside(folder, settings.rates, node.span if node else None)
+    return Rates.read(path, settings.currency, settings.rates)
 
 
 def _attribute_specs(events: EventsSpec, policy: Policy) -> list[AttributesSpec]:

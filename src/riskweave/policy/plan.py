@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from riskweave.batch import Layout
 from riskweave.decision.plan import DecisionPlan
 from riskweave.events.attributes import AttributesPlan
@@ -24,7 +27,8 @@ class Plan:
     """Every room's plan, the programs between them, and the named outputs.
 
     `programs[s]` runs right after the room of stage s. `labels` maps a label field to its number
-    and the delay with which it arrives when it comes in the events themselves.
+    and the delay with which it arrives when it comes in the events themselves. `texts` are the codes
+    of the pool that the plan is made of.
     """
 
     version: str
@@ -42,3 +46,4 @@ class Plan:
     programs: tuple[Program, ...]
     outputs: tuple[tuple[str, Col], ...]
     labels: dict[str, tuple[int, int]]
+    texts: NDArray[np.int64]

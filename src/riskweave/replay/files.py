@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 
 from riskweave.engine.decisions import Decisions
 from riskweave.engine.matches import PatternMatch
+from riskweave.errors import RiskweaveError
 
 ROW_GROUP = 131_072
 
@@ -21,6 +23,8 @@ class _Beside:
     """A file that is written beside its name and moved there when all went well."""
 
     def __init__(self, path: Path | None) -> None:
+        if path is not None:
+            _check(path)
         self.path = path
         self.part = None if path is None else path.with_name(path.name + ".part")
 
@@ -32,14 +36,29 @@ class _Beside:
     ) -> None:
         if self.path is None or self.part is None:
             return
-        self.close()
-        if error is None:
-            self.part.replace(self.path)
-        else:
+        try:
+            if error is None:
+                self.close()
+                self.part.replace(self.path)
+        finally:
+            self.abandon()
             self.part.unlink(missing_ok=True)
 
     def close(self) -> None:
+        """Write what is waiting; the file is whole after that."""
         raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Let go of the file, whole or not."""
+        raise NotImplementedError
+
+
+def _check(path: Path) -> None:
+    """Refuse before the work what could not be written after it; a device is not replaced by a file."""
+    if not path.parent.is_dir():
+        raise RiskweaveError(f"`{path}` cannot be written: there is no folder `{path.parent}`")
+    if path.exists() and not path.is_file():
+        raise RiskweaveError(f"`{path}` cannot be written: it is there, and no plain file")
 
 
 class DecisionFile(_Beside):
@@ -80,6 +99,12 @@ class DecisionFile(_Beside):
         if self.waiting or self.writer is None:
             self.flush()
         self.writer.close()
+        self.writer = None
+
+    def abandon(self) -> None:
+        if self.writer is not None:
+            with suppress(OSError, pa.ArrowException):
+                self.writer.close()
 
 
 def _repeating(schema: pa.Schema) -> list[str]:
@@ -107,6 +132,11 @@ class LinesFile(_Beside):
     def close(self) -> None:
         if self.stream is not None:
             self.stream.close()
+
+    def abandon(self) -> None:
+        if self.stream is not None:
+            with suppress(OSError):
+                self.stream.close()
 
 
 def match_line(match: PatternMatch) -> bytes:
