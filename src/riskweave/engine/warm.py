@@ -79,7 +79,15 @@ def _decode_everything() -> None:
     """Run every kernel that decoding may need: columns of numbers and of texts, keys of all kinds."""
     import pyarrow as pa
 
-    fields = {"id": "string", "at": "time", "n": "int", "x": "float", "m": "money", "ip": "ip", "flag": "bool"}
+    fields = {
+        "id": "string",
+        "at": "time",
+        "n": "int",
+        "x": "float",
+        "m": "money",
+        "ip": "ip",
+        "flag": "bool",
+    }
     policy = Policy.from_dict(
         {
             "events": {"event": {"id": "id", "time": "at", "fields": {**fields, "place": "location"}}},
