@@ -70,7 +70,7 @@ def patterns(result: Mapping[str, Any]) -> Path:
     from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
     PICTURES.mkdir(parents=True, exist_ok=True)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), dpi=120)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), dpi=120, sharey=True)
     for axes, series, label in (
         (left, "patterns", "patterns at once (log scale)"),
         (right, "pattern_window_s", "length of the window (log scale)"),
@@ -78,26 +78,27 @@ def patterns(result: Mapping[str, Any]) -> Path:
         x, y = [each[0] for each in result[series]], [each[1] for each in result[series]]
         axes.plot(x, y, color=BLUE, marker="o", markersize=5, linewidth=2)
         axes.set(xscale="log", yscale="log", xlabel=label)
-        axes.set_ylim(min(y) / 2.2, max(y) * 2.2)
-        for at, offset in ((0, 10), (len(x) - 1, 10)):
+        for at, offset, side in ((0, 10, "left"), (len(x) - 1, -19, "right")):
             axes.annotate(
                 short(y[at]),
                 (x[at], y[at]),
                 textcoords="offset points",
                 xytext=(0, offset),
-                ha="center",
+                ha=side,
                 color=GREY,
             )
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
         axes.yaxis.set_minor_formatter(NullFormatter())
         _tidy(axes)
+    rates = [each[1] for each in (*result["patterns"], *result["pattern_window_s"])]
+    left.set_ylim(min(rates) / 2.5, max(rates) * 2.5)
     counts = [each[0] for each in result["patterns"]]
     left.set_xticks(counts, [f"{count}" for count in counts])
     left.set_ylabel("events per second on one core (log scale)")
     lengths = [each[0] for each in result["pattern_window_s"]]
     right.set_xticks(lengths, [_LENGTHS[length] for length in lengths])
-    figure.text(0.02, 0.945, patterns_message(result), ha="left", fontsize=13, fontweight="bold")
+    figure.text(0.02, 0.945, patterns_message(result), ha="left", fontsize=12, fontweight="bold")
     fixed = "left: variations of pattern c1, all on one key; right: one of three stages, a million payments"
     figure.text(0.02, 0.895, fixed, ha="left", fontsize=8.5, color=GREY)
     figure.tight_layout(rect=(0, 0, 1, 0.89))
@@ -113,8 +114,8 @@ def patterns_message(result: Mapping[str, Any]) -> str:
     slower = [series[0][1] / series[-1][1] for series in (number, window)]
     times = f"{number[-1][0] / number[0][0]:,.0f}", f"{window[-1][0] / window[0][0]:,.0f}"
     return (
-        f"{times[0]} times as many patterns: {slower[0]:.0f} times the cost; "
-        f"a window {times[1]} times as long: {slower[1]:.1f} times"
+        f"{times[0]} times as many patterns cost {slower[0]:.0f} times as much; "
+        f"a window {times[1]} times as long, {slower[1]:.0f} times"
     )
 
 

@@ -85,7 +85,7 @@ def warm_up(plan: Plan, state: State) -> None:
 
 
 def compile_others(patterns: bool = True) -> None:
-    """Compile every kernel but that of the features, and on demand those of patterns, into the cache on disk."""
+    """Compile every kernel but that of the features, on demand also those of patterns, for the disk cache."""
     import pyarrow as pa
 
     policy = Policy.from_dict(_OTHERS | ({"patterns": _PATTERNS} if patterns else {}))
