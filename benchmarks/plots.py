@@ -45,6 +45,7 @@ _LENGTHS = {
     60: "1 min",
     600: "10 min",
     3_600: "1 h",
+    21_600: "6 h",
     86_400: "1 d",
     604_800: "7 d",
     8_640_000: "100 d",
@@ -58,6 +59,64 @@ def growth(result: Mapping[str, Any]) -> list[Path]:
     mpl.use("Agg")
     PICTURES.mkdir(parents=True, exist_ok=True)
     return [_draw(curve, result[curve.series]) for curve in CURVES if curve.series in result]
+
+
+def patterns(result: Mapping[str, Any]) -> Path:
+    """Draw what an event costs against the number of patterns and their window, side by side."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), dpi=120, sharey=True)
+    for axes, series, label in (
+        (left, "patterns", "patterns at once (log scale)"),
+        (right, "pattern_window_s", "length of the window (log scale)"),
+    ):
+        x, y = [each[0] for each in result[series]], [each[1] for each in result[series]]
+        axes.plot(x, y, color=BLUE, marker="o", markersize=5, linewidth=2)
+        axes.set(xscale="log", yscale="log", xlabel=label)
+        for at, offset, side in ((0, 10, "left"), (len(x) - 1, -19, "right")):
+            axes.annotate(
+                short(y[at]),
+                (x[at], y[at]),
+                textcoords="offset points",
+                xytext=(0, offset),
+                ha=side,
+                color=GREY,
+            )
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        _tidy(axes)
+    rates = [each[1] for each in (*result["patterns"], *result["pattern_window_s"])]
+    left.set_ylim(min(rates) / 2.5, max(rates) * 2.5)
+    counts = [each[0] for each in result["patterns"]]
+    left.set_xticks(counts, [f"{count}" for count in counts])
+    left.set_ylabel("events per second on one core (log scale)")
+    lengths = [each[0] for each in result["pattern_window_s"]]
+    right.set_xticks(lengths, [_LENGTHS[length] for length in lengths])
+    figure.text(0.02, 0.945, patterns_message(result), ha="left", fontsize=12, fontweight="bold")
+    fixed = "left: variations of pattern c1, all on one key; right: one of three stages, a million payments"
+    figure.text(0.02, 0.895, fixed, ha="left", fontsize=8.5, color=GREY)
+    figure.tight_layout(rect=(0, 0, 1, 0.89))
+    path = PICTURES / "growth_patterns.png"
+    figure.savefig(path, metadata={"Software": None})
+    plt.close(figure)
+    return path
+
+
+def patterns_message(result: Mapping[str, Any]) -> str:
+    """Return what the picture of the patterns says."""
+    number, window = result["patterns"], result["pattern_window_s"]
+    slower = [series[0][1] / series[-1][1] for series in (number, window)]
+    times = f"{number[-1][0] / number[0][0]:,.0f}", f"{window[-1][0] / window[0][0]:,.0f}"
+    return (
+        f"{times[0]} times as many patterns cost {slower[0]:.0f} times as much; "
+        f"a window {times[1]} times as long, {slower[1]:.0f} times"
+    )
 
 
 def message(curve: Curve, points: list[list[float]]) -> str:
@@ -91,7 +150,8 @@ def _draw(curve: Curve, points: list[list[float]]) -> Path:
             color=GREY,
         )
     if curve.series == "window_length_s":
-        axes.set_xticks(list(_LENGTHS), list(_LENGTHS.values()))
+        ticks = {seconds: name for seconds, name in _LENGTHS.items() if seconds != 21_600}
+        axes.set_xticks(list(ticks), list(ticks.values()))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(f"{curve.axis} (log scale)")
     else:
@@ -102,12 +162,8 @@ def _draw(curve: Curve, points: list[list[float]]) -> Path:
     axes.yaxis.set_minor_formatter(
         FuncFormatter(lambda value, _: short(value) if _first(value) in (2, 5) else "")
     )
-    axes.tick_params(axis="both", which="both", labelsize=9, colors=GREY)
     axes.set_ylabel("events per second on one core (log scale)")
-    axes.grid(True, which="major", color="#DDE1E6", linewidth=0.8)
-    axes.grid(True, which="minor", axis="y", color="#EEF0F3", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#AAB0B8")
+    _tidy(axes)
     figure.text(0.02, 0.945, message(curve, points), ha="left", fontsize=13, fontweight="bold")
     figure.text(0.02, 0.895, curve.fixed, ha="left", fontsize=8.5, color=GREY)
     figure.tight_layout(rect=(0, 0, 1, 0.89))
@@ -115,6 +171,14 @@ def _draw(curve: Curve, points: list[list[float]]) -> Path:
     figure.savefig(path, metadata={"Software": None})
     plt.close(figure)
     return path
+
+
+def _tidy(axes: Any) -> None:
+    axes.tick_params(axis="both", which="both", labelsize=9, colors=GREY)
+    axes.grid(True, which="major", color="#DDE1E6", linewidth=0.8)
+    axes.grid(True, which="minor", axis="y", color="#EEF0F3", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#AAB0B8")
 
 
 def short(number: float) -> str:
@@ -136,3 +200,4 @@ def _first(value: float) -> int:
 if __name__ == "__main__":
     for drawn in growth(json.loads((RESULTS / "growth.json").read_text())):
         print(drawn)
+    print(patterns(json.loads((RESULTS / "patterns.json").read_text())))

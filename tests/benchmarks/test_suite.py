@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from benchmarks.peers import windows_duckdb
+from benchmarks.peers import patterns_python, windows_duckdb
 from benchmarks.policies import transactions, windows_policy
-from benchmarks.suite import memory, policy, windows
+from benchmarks.suite import memory, patterns, policy, windows
 
 from benchmarks import plots, report, run
 from riskweave import Engine, Policy
@@ -74,3 +74,34 @@ def test_the_page_is_the_one_in_the_docs():
 def test_every_curve_has_its_picture():
     for curve in plots.CURVES:
         assert (plots.PICTURES / f"growth_{curve.series.removesuffix('_s')}.png").is_file()
+
+
+def test_the_patterns_are_the_loops(tmp_path):
+    generator = np.random.default_rng(3)
+    count = 4_000
+    user = generator.integers(0, 20, count).astype(np.int32)
+    columns = {
+        "ts": 1_700_000_000_000 + np.sort(generator.integers(0, 86_400_000, count)),
+        "user_id": user,
+        "device_id": (user + 100 * generator.integers(0, 60, count)).astype(np.int32),
+        "amount": generator.choice([10.0, 1_000.0, 1_500.0], count),
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "tx.parquet")
+    ok = (generator.random(count) < 0.3).astype(np.int8)
+    logins = {"ts": columns["ts"], "user_id": user, "ok": ok}
+    pyarrow.parquet.write_table(pyarrow.table(logins), tmp_path / "logins.parquet")
+    by_hand = patterns_python.measure(tmp_path)
+    payments = patterns.payments_policy({"c1": patterns.c1()})
+    c1 = patterns.workload(payments, pyarrow.table(columns), by_hand["c1"], 1)
+    c2 = patterns.workload(
+        patterns.logins_policy({"c2": patterns.c2()}), pyarrow.table(logins), by_hand["c2"], 1
+    )
+    assert c1["equal_python"]
+    assert c2["equal_python"]
+    assert c1["matches"] > 10 < c2["matches"]
+
+
+def test_the_flood_is_the_models():
+    found = patterns.flood(100)
+    assert (found["partial_matches"], found["dropped"]) == (found["kept_by_model"], found["dropped_by_model"])
+    assert found["most_partial_matches"] <= found["cap"]

@@ -1,7 +1,8 @@
 """The first start on a machine: two processes compile the kernels, so that it takes half the time.
 
 The features kernel is as large as all others together. It compiles here while a child process
-compiles the others, which this process then finds in the cache on disk.
+compiles the others, which this process then finds in the cache on disk. Those of patterns are
+compiled only for a policy that has some.
 """
 
 from __future__ import annotations
@@ -51,13 +52,22 @@ _OTHERS: dict[str, object] = {
     "trees": {"e": {"if": "n > 1", "then": {"x": 1.0}, "else": {"x": 0.0}}},
 }
 
+_PATTERNS: dict[str, object] = {
+    "p": {
+        "key": "customer",
+        "stages": [{"begin": "a", "where": "n > 1"}, {"followed_by": "b", "where": "n > a.last.n"}],
+        "within": "1h",
+    }
+}
+
 
 def warm_up(plan: Plan, state: State) -> None:
     """Compile or load every kernel that this plan runs; nothing is remembered."""
     nothing = empty_batch(plan.layout, 0)
     child = None
     if plan.features.tables and not is_cached(features_kernel) and (os.cpu_count() or 1) > 1:
-        command = [sys.executable, "-c", "from riskweave.engine.warm import compile_others; compile_others()"]
+        call = f"compile_others(patterns={bool(plan.patterns.patterns)})"
+        command = [sys.executable, "-c", f"from riskweave.engine.warm import compile_others; {call}"]
         with contextlib.suppress(OSError):
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
@@ -110,12 +120,12 @@ def _decode_everything() -> None:
     )
 
 
-def compile_others() -> None:
-    """Compile every kernel but that of the features into the cache on disk."""
+def compile_others(patterns: bool = True) -> None:
+    """Compile every kernel but that of the features, on demand also those of patterns, for the disk cache."""
     import pyarrow as pa
 
     _decode_everything()
-    policy = Policy.from_dict(_OTHERS)
+    policy = Policy.from_dict(_OTHERS | ({"patterns": _PATTERNS} if patterns else {}))
     plan = compile_policy(policy, StringPool())
     state = State.create(plan)
     table = pa.table({"id": ["1", "2"], "at": [0, 1], "who": ["a", "b"], "n": [1, 2]})

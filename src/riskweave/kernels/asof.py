@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from riskweave.kernels.compile import inline_kernel, kernel
+from riskweave.kernels.compile import kernel
 
 
-@inline_kernel
+@kernel
 def find_key(slots, hashes, key):
     """Return the number of a key, -1 when it is unknown. `slots` has a power of two places, some free."""
     mask = np.uint64(slots.size - 1)

@@ -5,7 +5,7 @@ chunk given back waits in its class's list, whose links lie in the free chunks t
 takes makes sure before that `heap` has room: a kernel cannot grow an array.
 """
 
-from riskweave.kernels.compile import inline_kernel
+from riskweave.kernels.compile import inline_kernel, kernel
 
 # Words of `meta`, the few counters that belong to a whole state.
 TOP = 0  # first word of the heap never given out
@@ -27,7 +27,7 @@ TABLES = LISTS + CLASSES  # then eight words per table
 TABLE_WORDS = 8
 
 
-@inline_kernel
+@kernel
 def class_of(words):
     """Return the least size class that holds `words`."""
     k = 3
@@ -38,7 +38,7 @@ def class_of(words):
     return 2 * k
 
 
-@inline_kernel
+@kernel
 def class_words(number):
     """Return how many words a size class has."""
     k = number >> 1

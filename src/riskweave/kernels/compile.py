@@ -52,16 +52,22 @@ def is_cached(function: object) -> bool:
         return False
 
 
+_FLAGS = {"cache": True, "nogil": True, "fastmath": False, "error_model": "numpy"}
+_INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
 def kernel(function):
     """Compile a loop over flat arrays; cached on disk, releases the GIL, keeps IEEE arithmetic."""
-    return _cached(numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function))
+    return _cached(numba.njit(**_FLAGS)(function))
 
 
 def inline_kernel(function):
-    """Compile a helper that other kernels call, small enough to be inlined by LLVM."""
-    return _cached(
-        numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", inline="never")(function)
-    )
+    """Compile a helper that other kernels call, small enough to be inlined by LLVM.
+
+    Python cannot call it: the way in would cost a quarter of the time to compile. On disk it stands
+    by itself, so that kernels and processes share what was compiled once.
+    """
+    return _inner(numba.njit(**_FLAGS, **_INNER)(function))
 
 
 def lean_kernel(function):
@@ -70,9 +76,27 @@ def lean_kernel(function):
     For kernels whose helpers pass many arrays on: counting them at every call costs more than the
     work. The arrays are the caller's, who keeps them alive; allocating does not compile.
     """
-    return _cached(
-        numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)(function)
-    )
+    return _cached(numba.njit(**_FLAGS, _nrt=False)(function))
+
+
+def lean_inline_kernel(function):
+    """Compile a helper that lean kernels call; Python cannot call it."""
+    return _inner(numba.njit(**_FLAGS, **_INNER, _nrt=False)(function))
+
+
+def _inner(dispatcher):
+    """Refuse calls from Python, which would have no machine code to go to."""
+    if hasattr(dispatcher, "overloads"):
+
+        def add_overload(compiled):
+            dispatcher.overloads[tuple(compiled.signature.args)] = compiled
+
+        def refuse(*arguments, **options):
+            raise TypeError(f"{dispatcher.py_func.__name__} is called by kernels only")
+
+        dispatcher.add_overload = add_overload
+        dispatcher._compile_for_args = refuse
+    return _cached(dispatcher)
 
 
 if config.DISABLE_JIT:

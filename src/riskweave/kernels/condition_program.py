@@ -9,7 +9,7 @@ comparison with it is false, arithmetic with it gives null, and so does a result
 
 import math
 
-from riskweave.kernels.compile import lean_kernel
+from riskweave.kernels.compile import lean_inline_kernel
 
 ALWAYS, BITS, PROGRAM = 0, 1, 2
 C_KIND, C_NEED, C_BAN, C_NEGATE, C_START, C_END = 0, 1, 2, 3, 4, 5
@@ -38,7 +38,7 @@ TIME_ADD = 31
 EARTH_RADIUS_KM = 6371.0088
 
 
-@lean_kernel
+@lean_inline_kernel
 def holds(condition, mask, conditions, code, constants, values, column_rows, event, kept, node, stack):
     """Tell whether a condition holds for an event and the partial match whose last node is `node`.
 
@@ -59,7 +59,7 @@ def holds(condition, mask, conditions, code, constants, values, column_rows, eve
     return (value == 1.0) != negate
 
 
-@lean_kernel
+@lean_inline_kernel
 def run_program(start, end, mask, code, constants, values, column_rows, event, kept, node, stack):
     """Run a program and return what it leaves on the stack."""
     top = -1
@@ -114,7 +114,7 @@ def run_program(start, end, mask, code, constants, values, column_rows, event, k
     return stack[0]
 
 
-@lean_kernel
+@lean_inline_kernel
 def combined(op, left, right):
     """Return the result of an operation with two operands."""
     if op == COALESCE:
@@ -156,7 +156,7 @@ def combined(op, left, right):
     return result if abs(result) < math.inf else math.nan
 
 
-@lean_kernel
+@lean_inline_kernel
 def distance_km(lat_a, lon_a, lat_b, lon_b):
     """Return the great-circle distance (haversine); null when a coordinate is."""
     if lat_a != lat_a or lon_a != lon_a or lat_b != lat_b or lon_b != lon_b:

@@ -15,7 +15,7 @@ counted; when an array is too small the kernel returns which one, with the place
 
 import numpy as np
 
-from riskweave.kernels.compile import lean_kernel
+from riskweave.kernels.compile import lean_inline_kernel, lean_kernel
 from riskweave.kernels.condition_program import holds
 from riskweave.kernels.run_heap import (
     R_NODE,
@@ -251,7 +251,7 @@ def revive(plan, state, pattern, key, slot_key, nodes_in, kept_in, runs_in, held
     store(plan, state, instance, after_size, held_size)
 
 
-@lean_kernel
+@lean_inline_kernel
 def revive_row(heap, size, nodes, nodes_in, rows, at, pattern, roots):
     row = rows[at, R_NODE]
     node = np.int64(pattern) if row < 0 else nodes_in[row, N_REFERENCES]
@@ -263,7 +263,7 @@ def revive_row(heap, size, nodes, nodes_in, rows, at, pattern, roots):
     return size + 1
 
 
-@lean_kernel
+@lean_inline_kernel
 def pass_time(plan, state, batch, out, now_ms):
     """Handle every deadline up to `now_ms`, each at its own instant, in order."""
     patterns = plan[0]
@@ -289,7 +289,7 @@ def pass_time(plan, state, batch, out, now_ms):
 # ---- one event
 
 
-@lean_kernel
+@lean_inline_kernel
 def offer(plan, state, batch, out, event, role, key):
     """Offer an event to the instances of its key, and begin new ones."""
     patterns, begins = plan[0], plan[8]
@@ -341,7 +341,7 @@ def offer(plan, state, batch, out, event, role, key):
     return status
 
 
-@lean_kernel
+@lean_inline_kernel
 def bits_of(patterns, bit_rows, values, pattern, event):
     """Return the mask of the pattern's event conditions that hold."""
     mask = np.int64(0)
@@ -352,7 +352,7 @@ def bits_of(patterns, bit_rows, values, pattern, event):
     return mask
 
 
-@lean_kernel
+@lean_inline_kernel
 def offer_to_instance(plan, state, batch, out, event, key, slot_key, pattern, instance, may_begin):
     """Let every partial match of one instance take, skip or die on an event."""
     patterns, states, bit_rows = plan[0], plan[1], plan[7]
@@ -433,7 +433,7 @@ def offer_to_instance(plan, state, batch, out, event, key, slot_key, pattern, in
         note_progress(plan, state, batch, out, event, pattern, instance)
 
 
-@lean_kernel
+@lean_inline_kernel
 def branch(plan, state, batch, event, mask, pattern, instance, at, after_size, complete_size):
     """Offer an event to one partial match; add what becomes of it to `after` and `complete`."""
     patterns, states, edges, conditions, code, constants, kept_values, column_rows = (
@@ -525,7 +525,7 @@ def branch(plan, state, batch, event, mask, pattern, instance, at, after_size, c
     return after_size, complete_size
 
 
-@lean_kernel
+@lean_inline_kernel
 def final_after(plan, state, batch, event, mask, node, state_after):
     """Tell whether the final state can be reached from a state without a further event."""
     states, edges, conditions, code, constants, column_rows = (
@@ -568,7 +568,7 @@ def final_after(plan, state, batch, event, mask, node, state_after):
 # ---- time
 
 
-@lean_kernel
+@lean_inline_kernel
 def expire(plan, state, batch, out, instance, now_ms):
     """End the partial matches of an instance whose time is up; some are matches by that."""
     patterns, states = plan[0], plan[1]
@@ -622,7 +622,7 @@ def expire(plan, state, batch, out, instance, now_ms):
     store(plan, state, instance, after_size, held_size)
 
 
-@lean_kernel
+@lean_inline_kernel
 def deadline_of(patterns, states, pattern, at_state, start_ms, previous_ms):
     """Return when a partial match runs out of time."""
     deadline_ms = NEVER
@@ -640,7 +640,7 @@ def deadline_of(patterns, states, pattern, at_state, start_ms, previous_ms):
 # ---- matches
 
 
-@lean_kernel
+@lean_inline_kernel
 def release_held(plan, state, out, instance, after_size, complete_size, held_size, event, time_ms):
     """Report complete matches, unless a partial match that began earlier is alive; discard by strategy."""
     patterns = plan[0]
@@ -693,7 +693,7 @@ def release_held(plan, state, out, instance, after_size, complete_size, held_siz
     return after_size, held_size
 
 
-@lean_kernel
+@lean_inline_kernel
 def discard_before(limit, heap, size, nodes, meta, instances, instance, roots):
     """Remove what began before `limit` from a heap; return the new size."""
     left = np.int64(0)
@@ -710,7 +710,7 @@ def discard_before(limit, heap, size, nodes, meta, instances, instance, roots):
     return left
 
 
-@lean_kernel
+@lean_inline_kernel
 def report(plan, state, out, instance, node, event, time_ms, kind):
     """Write a match and its events, in the order they were accepted.
 
@@ -740,7 +740,7 @@ def report(plan, state, out, instance, node, event, time_ms, kind):
     meta[M_EVENTS] = begin + depth
 
 
-@lean_kernel
+@lean_inline_kernel
 def keep_bounds(plan, state, out, instance, after_size, held_size, event, time_ms):
     """Drop the partial matches that began first until the instance is within its caps; count them."""
     patterns = plan[0]
@@ -781,7 +781,7 @@ def keep_bounds(plan, state, out, instance, after_size, held_size, event, time_m
     return after_size, held_size
 
 
-@lean_kernel
+@lean_inline_kernel
 def note_progress(plan, state, batch, out, event, pattern, instance):
     """Write how many stages the furthest partial match of an instance has behind it."""
     patterns, states = plan[0], plan[1]
@@ -801,7 +801,7 @@ def note_progress(plan, state, batch, out, event, pattern, instance):
 # ---- accepted events
 
 
-@lean_kernel
+@lean_inline_kernel
 def new_node(state, instance, before, stage, time_ms, event_hash, event):
     """Take a node for an accepted event; its references are counted by who keeps it."""
     nodes, instances, meta = state[1], state[3], state[6]
@@ -824,7 +824,7 @@ def new_node(state, instance, before, stage, time_ms, event_hash, event):
     return node
 
 
-@lean_kernel
+@lean_inline_kernel
 def release_node(nodes, meta, instances, instance, node, roots):
     """Give up one reference; nodes that nothing refers to any more are freed."""
     while node >= roots:
@@ -839,7 +839,7 @@ def release_node(nodes, meta, instances, instance, node, roots):
         node = before
 
 
-@lean_kernel
+@lean_inline_kernel
 def keep_values(patterns, kept_values, kept, values, pattern, before, node, stage, event):
     """Carry the sums of the match over to a new node, with the accepted event added."""
     first = patterns[pattern, P_KEPT_START]
@@ -873,7 +873,7 @@ def keep_values(patterns, kept_values, kept, values, pattern, before, node, stag
 # ---- storage
 
 
-@lean_kernel
+@lean_inline_kernel
 def load(runs, run, heap):
     """Copy a list of partial matches into a scratch heap, in its order; return how many."""
     size = np.int64(0)
@@ -885,7 +885,7 @@ def load(runs, run, heap):
     return size
 
 
-@lean_kernel
+@lean_inline_kernel
 def save(runs, meta, first, heap, size):
     """Write a scratch heap over a list of partial matches; return its new first record."""
     head = first
@@ -922,7 +922,7 @@ def save(runs, meta, first, heap, size):
     return head
 
 
-@lean_kernel
+@lean_inline_kernel
 def store(plan, state, instance, after_size, held_size):
     """Keep what is left of an instance, and its next deadline; free it when nothing is left."""
     patterns, states = plan[0], plan[1]
@@ -958,7 +958,7 @@ def store(plan, state, instance, after_size, held_size):
         add_timer(timers, meta, deadline_ms, instance, meta[M_TIMER_NUMBER])
 
 
-@lean_kernel
+@lean_inline_kernel
 def room_for_event(patterns, state, out, todo):
     """Return DONE when everything that the event could need has room, else what must grow."""
     instances, work = state[3], state[8]
@@ -984,7 +984,7 @@ def room_for_event(patterns, state, out, todo):
     return room(state, out, need_runs, need_nodes, need_matches, need_events, todo)
 
 
-@lean_kernel
+@lean_inline_kernel
 def room_for_deadline(patterns, state, out, instance):
     """The same for a deadline of one instance."""
     instances = state[3]
@@ -994,7 +994,7 @@ def room_for_deadline(patterns, state, out, instance):
     )
 
 
-@lean_kernel
+@lean_inline_kernel
 def room(state, out, need_runs, need_nodes, need_matches, need_events, todo):
     runs, nodes, instances, table, timers, meta = state[0], state[1], state[3], state[4], state[5], state[6]
     if runs.shape[0] - meta[M_RUN_USED] < need_runs:
@@ -1035,7 +1035,7 @@ def fill_table(table, entries):
         table[slot, T_FIRST] = entries[at, T_FIRST]
 
 
-@lean_kernel
+@lean_inline_kernel
 def new_instance(state, pattern, key, slot_key):
     """Take an instance and link it to its key."""
     instances, table, meta = state[3], state[4], state[6]
@@ -1066,7 +1066,7 @@ def new_instance(state, pattern, key, slot_key):
     return instance
 
 
-@lean_kernel
+@lean_inline_kernel
 def free_instance(state, instance):
     """Unlink an instance; a key without instances leaves the table."""
     instances, table, meta = state[3], state[4], state[6]
@@ -1091,7 +1091,7 @@ def free_instance(state, instance):
     meta[M_INSTANCE_USED] -= 1
 
 
-@lean_kernel
+@lean_inline_kernel
 def close_gap(table, slot):
     """Move later keys of the same chain over an emptied slot."""
     last = table.shape[0] - 1
@@ -1107,7 +1107,7 @@ def close_gap(table, slot):
     table[empty, T_FIRST] = -1
 
 
-@lean_kernel
+@lean_inline_kernel
 def add_timer(timers, meta, deadline_ms, instance, number):
     """Add a deadline to the heap of deadlines; equal ones keep the order in which they were added."""
     child = meta[M_TIMERS]
@@ -1124,7 +1124,7 @@ def add_timer(timers, meta, deadline_ms, instance, number):
     timers[child, TIMER_NUMBER] = number
 
 
-@lean_kernel
+@lean_inline_kernel
 def drop_first_timer(timers, meta):
     """Remove the earliest deadline."""
     size = meta[M_TIMERS] - 1
@@ -1149,11 +1149,11 @@ def drop_first_timer(timers, meta):
     timers[place, TIMER_NUMBER] = number
 
 
-@lean_kernel
+@lean_inline_kernel
 def later(timers, row, deadline_ms, number):
     return later_than(timers[row, TIMER_MS], timers[row, TIMER_NUMBER], deadline_ms, number)
 
 
-@lean_kernel
+@lean_inline_kernel
 def later_than(one_ms, one_number, other_ms, other_number):
     return one_ms > other_ms or (one_ms == other_ms and one_number > other_number)

@@ -8,13 +8,13 @@ is rebuilt from the bottom after rows are discarded.
 
 import numpy as np
 
-from riskweave.kernels.compile import lean_kernel
+from riskweave.kernels.compile import lean_inline_kernel
 
 R_STATE, R_NODE, R_START_MS, R_START, R_PREVIOUS_MS = 0, 1, 2, 3, 4
 RUN_COLUMNS = 5
 
 
-@lean_kernel
+@lean_inline_kernel
 def push(heap, size, state, node, start_ms, start, previous_ms):
     """Add a partial match; return the new size."""
     child = size
@@ -33,7 +33,7 @@ def push(heap, size, state, node, start_ms, start, previous_ms):
     return size + 1
 
 
-@lean_kernel
+@lean_inline_kernel
 def pop(heap, size):
     """Remove the top row, which the caller has read; return the new size."""
     size -= 1
@@ -42,7 +42,7 @@ def pop(heap, size):
     return size
 
 
-@lean_kernel
+@lean_inline_kernel
 def rebuild(heap, size):
     """Make a heap of rows in any order."""
     for place in range((size >> 1) - 1, -1, -1):
@@ -52,7 +52,7 @@ def rebuild(heap, size):
         _sink(heap, size, place, size)
 
 
-@lean_kernel
+@lean_inline_kernel
 def _sink(heap, size, place, spare):
     """Let the row at `spare` sink from `place`."""
     start = heap[spare, R_START]
