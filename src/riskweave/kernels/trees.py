@@ -138,5 +138,3 @@ def score_by_walking(inputs, nodes, roots, depths, values, set_start, set_words,
                 total += values[d]
             first += 4
         out[i] = base + scale * total
-
-

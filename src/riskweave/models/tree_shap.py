@@ -41,8 +41,8 @@ class TreeShap:
         count = int(np.diff(self.trees[:, 0]).max())
         passes, kept = np.zeros(count), np.empty(count * kernel.KEPT)
         kernel.tree_contributions(
-            inputs, self.trees, self.nodes, self.threshold, self.value, self.share, self.set_start, self.set_words,
-            self.points, self.weights, passes, kept, out,
+            inputs, self.trees, self.nodes, self.threshold, self.value, self.share,
+            self.set_start, self.set_words, self.points, self.weights, passes, kept, out,
         )  # fmt: skip
         return out
 

@@ -122,7 +122,10 @@ def make_masks(weights: Weights) -> Masks | None:
     # A failing test takes out the leaves below its node's left child.
     out_first, out_last = first_leaf[left[inner]], first_leaf[weights["right"][inner]]
     masks = np.array(
-        [full ^ ((1 << last) - (1 << low)) for low, last in zip(out_first.tolist(), out_last.tolist(), strict=True)],
+        [
+            full ^ ((1 << last) - (1 << low))
+            for low, last in zip(out_first.tolist(), out_last.tolist(), strict=True)
+        ],
         kind,
     ).reshape(-1)
     threshold, missing_left = weights["threshold"][inner], weights["missing_left"][inner] != 0
@@ -145,7 +148,11 @@ def make_masks(weights: Weights) -> Masks | None:
         if each in of_sets:
             line = [each, 0, 0, len(rows), 0, widths[each], 0]
             for code in range(widths[each]):
-                rows.append(row_of(np.array([k for k in which if code not in sets[weights["category"][inner[k]]]], int)))
+                rows.append(
+                    row_of(
+                        np.array([k for k in which if code not in sets[weights["category"][inner[k]]]], int)
+                    )
+                )
             line[kernel.OTHER_ROW] = len(rows)
             rows.append(row_of(which))
         else:

@@ -104,17 +104,17 @@ def below(threshold: float) -> float:
     return float(np.nextafter(np.float32(threshold), np.float32(-np.inf)))
 
 
-def finite(text: str | float, what: str) -> float:
-    """Return a finite number, or raise."""
+def finite(text: str | float, what: str, bounded: bool = True) -> float:
+    """Return a number, finite unless it is not `bounded`, or raise."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
+    if math.isnan(number) or (bounded and math.isinf(number)):
         raise ModelError(f"{what} is {str(text)[:40]!r}, which is no number")
     return number
 
 
-def numbers(texts: Sequence[str], what: str) -> list[float]:
-    """Return finite numbers, or raise."""
-    return [finite(each, what) for each in texts]
+def numbers(texts: Sequence[str], what: str, bounded: bool = True) -> list[float]:
+    """Return numbers, or raise; see `finite`."""
+    return [finite(each, what, bounded) for each in texts]

@@ -103,7 +103,8 @@ def _grow(tree: dict[str, str], grove: Grove, zero: set[int], other: set[int]) -
         raise ModelError("trees with linear leaves are not read; train without linear_tree")
 
     def column(name: str) -> list[float]:
-        return numbers(tree.get(name, "").split(), f"`{name}`")
+        # A threshold is infinite where a test asks only whether the value is missing.
+        return numbers(tree.get(name, "").split(), f"`{name}`", bounded=name != "threshold")
 
     leaf_value = column("leaf_value")
     if int(finite(tree.get("num_leaves", ""), "`num_leaves`")) != len(leaf_value):
@@ -114,7 +115,9 @@ def _grow(tree: dict[str, str], grove: Grove, zero: set[int], other: set[int]) -
         return
     names = ("split_feature", "threshold", "decision_type", "left_child", "right_child", "internal_count")
     split, threshold, decision, left, right, inner = (column(name) for name in names)
-    if {len(split), len(threshold), len(decision), len(left), len(right), len(inner)} != {len(leaf_value) - 1}:
+    if {len(split), len(threshold), len(decision), len(left), len(right), len(inner)} != {
+        len(leaf_value) - 1
+    }:
         raise ModelError("a tree's columns have different lengths")
     boundaries = [int(each) for each in column("cat_boundaries")]
     words = [int(each) for each in column("cat_threshold")]
@@ -148,7 +151,7 @@ def _grow(tree: dict[str, str], grove: Grove, zero: set[int], other: set[int]) -
         missing = _MISSING.get(kind >> 2 & 3, "none")
         (zero if missing == "zero" else other).add(feature)
         # Without missing values in training, NaN is read as 0.
-        to_left = 0.0 <= cut if missing == "none" else bool(kind & _DEFAULT_LEFT)
+        to_left = cut >= 0.0 if missing == "none" else bool(kind & _DEFAULT_LEFT)
         return Fork(feature, cut, to_left, int(left[number]), int(right[number]), inner[number])
 
     grove.add(0, node)
