@@ -86,3 +86,10 @@ def log_odds(probability, out):
     """Fill `out` with the log-odds of probabilities."""
     for i in range(probability.size):
         out[i] = logit(probability[i])
+
+
+@kernel
+def path_log_odds(path, typical, out):
+    """Fill `out` with the log-odds of 2 ** (-path / typical), an isolation forest's score."""
+    for i in range(path.size):
+        out[i] = logit(2.0 ** (-path[i] / typical))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.errors import ModelError
+from riskweave.kernels.calibration import log_odds
 from riskweave.models.artifact import Onnx
 
 Floats = NDArray[np.float64]
@@ -51,16 +52,16 @@ class OnnxRunner:
     def raw(self, inputs: Floats) -> Floats:
         if not len(inputs):
             return np.empty(0)
-        (found,) = self.session.run([self.output], {self.name: inputs.astype(self.kind)})
-        if isinstance(found, list):
+        (result,) = self.session.run([self.output], {self.name: inputs.astype(self.kind)})
+        if isinstance(result, list):
             raise ModelError(f"output `{self.output}` is a list of maps; export it with zipmap=False")
-        values = np.asarray(found, np.float64).reshape(len(inputs), -1)
+        values = np.asarray(result, np.float64).reshape(len(inputs), -1)
         column = self.model.column
         if not -values.shape[1] <= column < values.shape[1]:
             raise ModelError(f"output `{self.output}` has no column {column}")
         chosen = np.ascontiguousarray(values[:, column])
         if self.model.gives == "log_odds":
             return chosen
-        held = np.clip(chosen, 1e-15, 1.0 - 1e-15)
-        result: Floats = np.log(held / (1.0 - held))
-        return result
+        found = np.empty(len(inputs))
+        log_odds(chosen, found)
+        return found

@@ -16,6 +16,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 SLOTS_MIN = 16
+_WORD = 2**64 - 1
 
 
 class Sequences:
@@ -166,7 +167,7 @@ class Sequences:
 
     def export_key(self, key: int) -> dict[str, NDArray[Any]] | None:
         """Return what is remembered of one key hash, or None."""
-        slots = np.flatnonzero(self.slot_keys[: len(self)] == np.uint64(key).astype(np.int64))
+        slots = np.flatnonzero(self.slot_keys[: len(self)] == np.array(key & _WORD, np.uint64).view(np.int64))
         if not slots.size:
             return None
         slot = int(slots[0])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.kernels import trees as kernel
+from riskweave.kernels.calibration import log_odds, path_log_odds
 from riskweave.models.artifact import Trees
 
 LEAVES_MAX = 64
@@ -239,7 +240,9 @@ def scored(model: Trees, sums: Floats) -> Floats:
     """Return log-odds of what a sum of trees says (base and scale are in it already)."""
     if model.link == "log_odds":
         return sums
-    probability = sums if model.link == "probability" else np.exp2(-sums / model.typical_path)
-    held = np.clip(probability, 1e-15, 1.0 - 1e-15)
-    result: Floats = np.log(held / (1.0 - held))
-    return result
+    out = np.empty(sums.size)
+    if model.link == "probability":
+        log_odds(sums, out)
+    else:
+        path_log_odds(sums, model.typical_path, out)
+    return out
