@@ -26,6 +26,7 @@ _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.693147180369123816490
 # Adding this rounds to a whole number and leaves it in the lowest bits.
 _ROUND = 6755399441055744.0
+_ROUND_BITS = 0x4338000000000000
 _LN2_LOW = 1.90821492927058770002e-10
 
 
@@ -50,7 +51,7 @@ def fast_exp(x):
     p = p * r + 0.5
     p = p * r + 1.0
     p = p * r + 1.0
-    return p * float_of((bits_of(shifted) << 52) + (1023 << 52))
+    return p * float_of((bits_of(shifted) - _ROUND_BITS + 1023) << 52)
 
 
 @inline_kernel
@@ -151,8 +152,8 @@ def score_autoencoder(inputs, layers, weights, scratch, out):
 def run_lstm(events, order, begin, count, from_inputs, recurrent, bias, scratch, sums):
     """Carry a state through `count` events; leaves it in scratch[0:h], the cell in scratch[h:2h].
 
-    Event k's inputs are the line order[begin + k] of `events`. `scratch` and `sums` are float64,
-    weights float32.
+    Event k's inputs are the line order[begin + k] of `events`. All arrays are float32;
+    the gates' curves are computed in float64.
     """
     wide = sums.size
     hidden = wide // 4
@@ -170,10 +171,10 @@ def run_lstm(events, order, begin, count, from_inputs, recurrent, bias, scratch,
         if k > 0:
             _multiply(recurrent, 0, hidden, wide, scratch, 0, sums, 0)
         for u in range(hidden):
-            enter = squash(sums[u])
-            keep = squash(sums[hidden + u])
-            new = bend(sums[2 * hidden + u])
-            show = squash(sums[3 * hidden + u])
-            cell = keep * scratch[hidden + u] + enter * new
+            enter = squash(np.float64(sums[u]))
+            keep = squash(np.float64(sums[hidden + u]))
+            new = bend(np.float64(sums[2 * hidden + u]))
+            show = squash(np.float64(sums[3 * hidden + u]))
+            cell = keep * np.float64(scratch[hidden + u]) + enter * new
             scratch[hidden + u] = cell
             scratch[u] = show * bend(cell)
