@@ -6,6 +6,8 @@ units, which the processor does several at a time without changing any sum's ord
 
 import math
 
+import numpy as np
+
 from riskweave.kernels.compile import inline_kernel, kernel
 from riskweave.kernels.words import bits_of, float_of
 

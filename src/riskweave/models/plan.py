@@ -114,8 +114,8 @@ def fresh_sequences(scoring: Scoring) -> Sequences:
     return Sequences(model.steps, scoring.artifact.about.inputs, model.horizon_ms)
 
 
+# Both "the first event" and "the first curve", for a batch of one.
 _ONE = np.zeros(1, np.int64)
-_ONE.setflags(write=False)
 
 
 def step(plan: ModelsPlan, state: ModelsState, batch: Batch) -> None:
@@ -141,7 +141,10 @@ def step(plan: ModelsPlan, state: ModelsState, batch: Batch) -> None:
 def evaluate(scoring: Scoring, state: ModelsState, batch: Batch, which: Ints) -> tuple[Floats, Floats]:
     """Return log-odds and probabilities of a batch; NaN where the model does not look at the event's type."""
     raw = _raw(scoring, state, batch, which)
-    curve = np.zeros(raw.size, np.int64) if scoring.segment is None else scoring.segment.which(batch.values)
+    if scoring.segment is not None:
+        curve = scoring.segment.which(batch.values)
+    else:
+        curve = _ONE if raw.size == 1 else np.zeros(raw.size, np.int64)
     return raw, scoring.curves.scores(raw, curve)
 
 
