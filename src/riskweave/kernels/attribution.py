@@ -18,10 +18,10 @@ from riskweave.kernels.compile import inline_kernel, kernel
 from riskweave.kernels.words import pointer
 
 # Words of a node.
-INPUT = 0  # the input that the node tests; -1: a leaf
+INPUT = 0  # the input that the node tests
 LEFT = 1  # counted from the root, which is 0
 RIGHT = 2
-SAME = 3  # the nearest node above that was reached by a test of the same input; -1: none
+SAME = 3  # the nearest node above that was reached by a test of the same input; none: one past the last
 PARENTS_INPUT = 4
 MISSING_LEFT = 5
 CATEGORY = 6
@@ -52,13 +52,11 @@ def _goes_left(x, nodes, at, threshold, set_start, set_words):
 def _reach(node, parent, o, nodes, base, share, first, passes, kept, points, point):
     """Work out a child's product and inverse factor from its parent's."""
     same = np.int64(nodes[base + node * NODE + SAME])
-    if same >= 0:
-        # The same input was tested before: its factor is replaced.
-        o = o * passes[same]
+    o = o * passes[same]
     passes[node] = o
     lanes.reach(kept, node * KEPT, parent * KEPT, points, point, o, share[first + node])
-    if same >= 0:
-        lanes.multiply(kept, node * KEPT, same * KEPT + INVERSE)
+    # If the same input was tested before, its factor is replaced.
+    lanes.multiply(kept, node * KEPT, same * KEPT + INVERSE)
 
 
 @kernel
@@ -67,9 +65,11 @@ def tree_contributions(
 ):
     """Fill `out[i, j]` with what input j adds to the sum of trees, above the mean.
 
-    `trees[k]` is (first node, first point of its quadrature, blocks of LANES points). Parents come
-    before children. `share[k]` is the part of the training weight that passed all tests of the
-    parent's input on the way to node k. `passes` and `kept` are scratch.
+    `trees[k]` is (first node, forks, first point of its quadrature, blocks of LANES points). A tree
+    is its forks, parents before children, then its leaves, then one node that stands for none: its
+    share is 1, so it moves nothing, and no branch is needed to tell. `share[k]` is the part of the
+    training weight that passed all tests of the parent's input on the way to node k. `passes` and
+    `kept` are scratch.
     """
     width = inputs.shape[1]
     node_at = pointer(nodes)
@@ -89,35 +89,35 @@ def tree_contributions(
             out_at[row + j] = 0.0
         for tree in range(trees.shape[0] - 1):
             first = trees[tree, 0]
-            count = trees[tree + 1, 0] - first
+            forks = trees[tree, 1]
+            count = trees[tree + 1, 0] - first - 1
             base = first * NODE
-            for block in range(trees[tree, 2]):
-                point = trees[tree, 1] + block * lanes.LANES
+            pass_at[count] = 1.0
+            for lane in range(lanes.LANES):
+                kept_at[count * KEPT + INVERSE + lane] = 1.0
+            for block in range(trees[tree, 3]):
+                point = trees[tree, 2] + block * lanes.LANES
                 for lane in range(lanes.LANES):
                     kept_at[lane] = weights[point + lane]
-                for k in range(count):
-                    j = np.int64(node_at[base + k * NODE])
-                    if j < 0:
-                        continue
-                    x = row_at[row + j]
+                for k in range(forks):
+                    x = row_at[row + np.int64(node_at[base + k * NODE])]
                     left = _goes_left(x, node_at, first + k, cut_at, start_at, word_at)
                     o = 1.0 if left else 0.0
                     a = np.int64(node_at[base + k * NODE + LEFT])
                     b = np.int64(node_at[base + k * NODE + RIGHT])
                     _reach(a, k, o, node_at, base, share_at, first, pass_at, kept_at, point_at, point)
                     _reach(b, k, 1.0 - o, node_at, base, share_at, first, pass_at, kept_at, point_at, point)
-                for k in range(count - 1, 0, -1):
+                for k in range(forks, count):
+                    lanes.scale(kept_at, k * KEPT, value_at[first + k])
+                for k in range(forks - 1, -1, -1):
+                    a = np.int64(node_at[base + k * NODE + LEFT])
+                    b = np.int64(node_at[base + k * NODE + RIGHT])
+                    lanes.add(kept_at, k * KEPT, a * KEPT, b * KEPT)
+                for k in range(1, count):
                     at = k * KEPT
-                    if node_at[base + k * NODE] < 0:
-                        lanes.scale(kept_at, at, value_at[first + k])
-                    else:
-                        a = np.int64(node_at[base + k * NODE + LEFT])
-                        b = np.int64(node_at[base + k * NODE + RIGHT])
-                        lanes.add(kept_at, at, a * KEPT, b * KEPT)
-                    moved = (pass_at[k] - share_at[first + k]) * lanes.dot(kept_at, at, at + INVERSE)
                     same = np.int64(node_at[base + k * NODE + SAME])
-                    if same >= 0:
-                        moved -= (pass_at[same] - share_at[first + same]) * lanes.dot(
-                            kept_at, at, same * KEPT + INVERSE
-                        )
+                    moved = (pass_at[k] - share_at[first + k]) * lanes.dot(kept_at, at, at + INVERSE)
+                    moved -= (pass_at[same] - share_at[first + same]) * lanes.dot(
+                        kept_at, at, same * KEPT + INVERSE
+                    )
                     out_at[row + np.int64(node_at[base + k * NODE + PARENTS_INPUT])] += moved

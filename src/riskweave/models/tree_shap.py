@@ -51,39 +51,52 @@ def prepare(weights: Mapping[str, NDArray[Any]]) -> TreeShap:
     """Lay trees out; `weights` are a checked artifact's."""
     feature, left, right = (weights[name].tolist() for name in ("feature", "left", "right"))
     start, cover = weights["tree_start"].tolist(), weights["cover"].tolist()
-    root = np.repeat(weights["tree_start"][:-1], np.diff(weights["tree_start"]))
-    nodes = np.zeros((len(feature), kernel.NODE), np.int32)
-    nodes[:, kernel.INPUT] = feature
-    nodes[:, kernel.LEFT] = weights["left"] - root
-    nodes[:, kernel.RIGHT] = weights["right"] - root
-    nodes[:, kernel.MISSING_LEFT] = weights["missing_left"]
-    nodes[:, kernel.CATEGORY] = weights["category"]
-    nodes[:, [kernel.SAME, kernel.PARENTS_INPUT]] = -1
-    share = np.ones(len(feature))
     quadratures = _Quadratures()
-    trees = []
+    trees: list[tuple[int, int, int, int]] = []
+    order: list[int] = []  # the artifact's node at each place; -1: none
+    lines: list[tuple[int, ...]] = []
+    shares: list[float] = []
     for first, last in pairwise(start):
+        nodes = range(first, last)
+        own = [k for k in nodes if feature[k] >= 0] + [k for k in nodes if feature[k] < 0]
+        place = {node: at for at, node in enumerate(own)}
+        nothing = len(own)
         # On the way to a node: input -> the last node reached by a test of it.
         ways: dict[int, dict[int, int]] = {first: {}}
+        same_of, input_of, share_of = {first: nothing}, {first: 0}, {first: 1.0}
         longest = 1
-        for parent in range(first, last):
-            way = ways.pop(parent)
-            tested = feature[parent]
+        for parent in nodes:
+            way, tested = ways.pop(parent), feature[parent]
             longest = max(longest, len(way))
             if tested < 0:
                 continue
             same = way.get(tested, -1)
             for node in (left[parent], right[parent]):
-                own = cover[node] / cover[parent] if cover[parent] > 0 else 0.0
-                share[node] = max(own * (share[same] if same >= 0 else 1.0), _SHARE_MIN)
-                nodes[node, kernel.SAME] = same - first if same >= 0 else -1
-                nodes[node, kernel.PARENTS_INPUT] = tested
+                part = cover[node] / cover[parent] if cover[parent] > 0 else 0.0
+                share_of[node] = max(part * (share_of[same] if same >= 0 else 1.0), _SHARE_MIN)
+                same_of[node] = place[same] if same >= 0 else nothing
+                input_of[node] = tested
                 ways[node] = way | {tested: node}
-        trees.append((first, *quadratures.exact_for(longest)))
-    trees.append((len(feature), 0, 0))
+        forks = sum(feature[k] >= 0 for k in nodes)
+        trees.append((len(order), forks, *quadratures.exact_for(longest)))
+        for node in own:
+            children = (place.get(left[node], 0), place.get(right[node], 0)) if feature[node] >= 0 else (0, 0)
+            lines.append(
+                (
+                    max(feature[node], 0), *children, same_of[node], input_of[node],
+                    int(weights["missing_left"][node]), int(weights["category"][node]), 0,
+                )
+            )  # fmt: skip
+            shares.append(share_of[node])
+        order += [*own, -1]
+        lines.append((0, 0, 0, nothing, 0, 0, -1, 0))
+        shares.append(1.0)
+    trees.append((len(order), 0, 0, 0))
+    take = np.array(order)
     return TreeShap(
-        np.array(trees, np.int64), nodes, weights["threshold"].astype(np.float64),
-        weights["value"].astype(np.float64), share, weights["category_start"], weights["category_words"],
+        np.array(trees, np.int64), np.array(lines, np.int32).reshape(-1, kernel.NODE),
+        weights["threshold"].astype(np.float64)[take], weights["value"].astype(np.float64)[take],
+        np.array(shares), weights["category_start"], weights["category_words"],
         np.concatenate(quadratures.points), np.concatenate(quadratures.weights), expected_sum(weights),
     )  # fmt: skip
 
