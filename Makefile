@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test check format lint types imports unit bench clean
+.PHONY: setup demo test check format lint types imports unit bench soak clean
 
 setup: $(STAMP)
 
@@ -45,6 +45,9 @@ bench: $(VENV)/.bench
 $(VENV)/.bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	@touch $@
+
+soak: $(VENV)/.bench
+	PYTHONPATH=. $(BIN)/python -m benchmarks.suite.soak
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -8,6 +8,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,6 +37,25 @@ def median_seconds(run: Callable[[], object], runs: int) -> float:
         run()
         seconds.append(time.process_time() - started)
     return statistics.median(seconds)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds on the processor and on the wall."""
+
+    cpu: float
+    wall: float
+
+
+def median_times(run: Callable[[], object], runs: int) -> Times:
+    """Return the median seconds of one call."""
+    cpu, wall = [], []
+    for _ in range(runs):
+        on_wall, on_cpu = time.perf_counter(), time.process_time()
+        run()
+        cpu.append(time.process_time() - on_cpu)
+        wall.append(time.perf_counter() - on_wall)
+    return Times(statistics.median(cpu), statistics.median(wall))
 
 
 def timed(run: Callable[[], Made]) -> tuple[Made, float]:

@@ -8,6 +8,9 @@ policy    a policy of 1,000 rules becomes live; first and later starts
 memory    bytes per event kept and per idle key; ten million events over a million keys
 growth    events/s against rules, features, entities, window length, state size (plots)
 handbook  the Handbook's features, compared with the oracle
+fuzz      a hundred thousand hostile expressions
+
+Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
 """
 
 from __future__ import annotations
@@ -15,10 +18,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from pathlib import Path
 
 from benchmarks.measure import on_one_core
 
-NAMES = ("windows", "rules", "single", "files", "policy", "memory", "growth", "handbook")
+from benchmarks import report
+
+NAMES = ("windows", "rules", "single", "files", "policy", "memory", "growth", "handbook", "fuzz")
 
 
 def main() -> None:
@@ -27,6 +33,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=20240607)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--handbook", type=Path, help="the Handbook's transactions (card_fdh.parquet)")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in NAMES]
     if unknown:
@@ -34,6 +41,7 @@ def main() -> None:
     on_one_core()
     for name in arguments.names or NAMES:
         importlib.import_module(f"benchmarks.suite.{name}").run(arguments)
+    report.main()
 
 
 if __name__ == "__main__":

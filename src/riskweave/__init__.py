@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         StateError,
     )
     from riskweave.policy.policy import Policy
-    from riskweave.replay.replay import replay
 
 __version__ = "0.1.0"
 
@@ -44,7 +43,6 @@ _HOMES = {
     "RiskweaveError": "errors",
     "StateError": "errors",
     "Policy": "policy.policy",
-    "replay": "replay.replay",
 }
 
 __all__ = [
@@ -62,7 +60,6 @@ __all__ = [
     "Snapshot",
     "StateError",
     "__version__",
-    "replay",
 ]
 
 

@@ -84,6 +84,35 @@ class LabelArrivals:
     time_ms: NDArray[np.int64]
 
 
+# How a match of a pattern came about: by the event of a row, by time (an absence, or one that was held
+# back), or as a partial match that ran out of time.
+BY_EVENT, BY_TIME, TIMED_OUT = 0, 1, 2
+
+
+@dataclass(slots=True)
+class Matches:
+    """Matches in the order they were reported, and the events of each (CSR).
+
+    Match m is pattern `pattern[m]` of key `key[m]`, reported at `time_ms[m]`; `row[m]` is the row of
+    the batch whose event completed it, or that let time pass its limit, -1 when the clock did.
+    `kind[m]` is BY_EVENT, BY_TIME (an absence, or one that was held back) or TIMED_OUT. Its events
+    are [start[m], start[m + 1]) of `event_hash`, `event_time_ms` and `stage`.
+    """
+
+    row: NDArray[np.int64]
+    pattern: NDArray[np.int64]
+    key: NDArray[np.uint64]
+    time_ms: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    start: NDArray[np.int64]
+    event_hash: NDArray[np.uint64]
+    event_time_ms: NDArray[np.int64]
+    stage: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.row.size)
+
+
 @dataclass(slots=True)
 class Batch:
     """A block of events on its way.
@@ -93,8 +122,9 @@ class Batch:
     `time_ms` is row 0 of `values` as int64; `watermark_ms[i]` is the greatest event time among all
     events that arrived up to and including event i (and before this batch).
     `event_hash[i]` is the hash of the event's id (of its arrival number when it has no id).
-    Rules leave their hits in `hit_start` (n + 1 offsets) and `hit_rule` (rule numbers, ascending
-    within an event); the decision leaves `score` and `action`.
+    Patterns leave what they matched in `matches`. Rules leave their hits in `hit_start` (n + 1
+    offsets) and `hit_rule` (rule numbers, ascending within an event); the decision leaves `score`
+    and `action`.
     """
 
     size: int
@@ -104,6 +134,7 @@ class Batch:
     watermark_ms: NDArray[np.int64]
     event_hash: NDArray[np.uint64]
     labels: LabelArrivals | None = None
+    matches: Matches | None = None
     hit_start: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     hit_rule: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     score: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))

@@ -21,6 +21,7 @@ from riskweave.errors import PolicyError, Span, did_you_mean
 FILE_BYTES_MAX = 16 * 1024 * 1024
 DEPTH_MAX = 32
 NODES_MAX = 2_000_000
+DURATION_MS_MAX = 400 * 86_400_000
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*$")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
@@ -167,7 +168,7 @@ class Node:
             return [self.value]
         return [node.text() for node in self.elements()]
 
-    def duration_ms(self) -> int:
+    def duration_ms(self, high_ms: int = DURATION_MS_MAX) -> int:
         """Return a length of time such as `90d`, `24h`, `10m`, `5s` or `250ms`, in milliseconds."""
         milliseconds = duration_ms(self.text())
         if milliseconds is None:
@@ -175,6 +176,8 @@ class Node:
                 f"`{self.path}` must be a length of time, not `{self.text()}`",
                 "write a number and a unit: ms, s, m, h, d or w, as in 24h",
             )
+        if milliseconds > high_ms:
+            raise self.error(f"`{self.path}` is too long", f"at most {high_ms // _UNIT_MS['d']}d")
         return milliseconds
 
     def by_language(self) -> dict[str, str]:
@@ -194,17 +197,20 @@ def duration_ms(text: str) -> int | None:
     match = _DURATION.match(text)
     if match is None:
         return None
-    return round(float(match[1]) * _UNIT_MS[match[2]])
+    # Far beyond what anything allows: an infinite number would not round.
+    return round(min(float(match[1]), 1e15) * _UNIT_MS[match[2]])
 
 
 def read_yaml(path: Path, name: str | None = None) -> Node:
     """Read one YAML file; `name` is how errors call it."""
     label = name or str(path)
-    size = path.stat().st_size
-    if size > FILE_BYTES_MAX:
-        raise PolicyError(f"the file has {size} bytes", Span(label), f"at most {FILE_BYTES_MAX} are read")
     try:
+        size = path.stat().st_size
+        if size > FILE_BYTES_MAX:
+            raise PolicyError(f"the file has {size} bytes", Span(label), f"at most {FILE_BYTES_MAX} are read")
         text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PolicyError(f"the file cannot be read ({error.strerror})", Span(label)) from None
     except UnicodeDecodeError as error:
         raise PolicyError(f"the file is not UTF-8 text ({error.reason})", Span(label)) from None
     return parse_yaml(text, label)
@@ -287,9 +293,11 @@ class _Converter:
         return Node(entries, span, path, keys)
 
 
-def from_python(value: object, path: str = "policy") -> Node:
+def from_python(value: object, path: str = "policy", depth: int = 0) -> Node:
     """Turn plain Python values (dict, list, text, numbers, bool, None) into nodes without a file."""
     span = Span(path)
+    if depth > DEPTH_MAX:
+        raise PolicyError(f"nested more than {DEPTH_MAX} deep", span)
     if value is None:
         return Node(None, span, path)
     if isinstance(value, bool):
@@ -300,10 +308,12 @@ def from_python(value: object, path: str = "policy") -> Node:
         return Node(value, Span(path, 0, 1, max(len(value), 1), value), path, plain=False)
     if isinstance(value, Mapping):
         entries = {
-            str(key): from_python(each, str(key) if path == "policy" else f"{path}.{key}")
+            str(key): from_python(each, str(key) if path == "policy" else f"{path}.{key}", depth + 1)
             for key, each in value.items()
         }
         return Node(entries, span, path, {key: node.span for key, node in entries.items()})
     if isinstance(value, Iterable):
-        return Node([from_python(each, f"{path}[{index}]") for index, each in enumerate(value)], span, path)
+        return Node(
+            [from_python(each, f"{path}[{index}]", depth + 1) for index, each in enumerate(value)], span, path
+        )
     raise PolicyError(f"`{path}` is a {type(value).__name__}", span, "write text, numbers, lists and maps")

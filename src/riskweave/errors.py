@@ -19,6 +19,9 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# A longer line of a policy is shown in part.
+CARET_MAX = 160
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -51,8 +54,15 @@ class Span:
             return ""
         text = self.text.replace("\t", " ")
         column = max(self.column, 1)
+        length = min(self.length, CARET_MAX)
+        if len(text) > CARET_MAX + column:
+            text = text[: CARET_MAX + column - 1] + "…"
+        if column > CARET_MAX:
+            # What is wrong stands far to the right: show the line from near there on.
+            cut = column - 1 - CARET_MAX // 4
+            text, column = "…" + text[cut:], column - cut + 1
         before = _cells(text[: column - 1])
-        under = _cells(text[column - 1 : column - 1 + self.length])
+        under = _cells(text[column - 1 : column - 1 + length])
         return f"    {text}\n    {' ' * before}{'^' * max(under, 1)}"
 
 

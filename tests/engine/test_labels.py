@@ -62,3 +62,28 @@ def test_a_restored_queue_goes_on_alike(events):
     if first is not None and second is not None:
         assert first.event_hash.tolist() == second.event_hash.tolist()
     assert len(queue) == len(again)
+
+
+def test_of_labels_due_together_the_one_given_first_comes_first_after_a_restart_too():
+    queue = LabelQueue()
+    for value in (1.0, 0.0, 1.0):
+        queue.add(np.array([5]), np.array([1], np.uint64), 0, np.array([value]))
+    queue = LabelQueue.restore(queue.snapshot())
+    for value in (0.0, 0.25):
+        queue.add(np.array([5]), np.array([1], np.uint64), 0, np.array([value]))
+    taken = queue.arrivals(np.array([5]))
+    assert taken is not None
+    assert taken.value.tolist() == [1.0, 0.0, 1.0, 0.0, 0.25]
+
+
+def test_however_many_labels_wait_a_batch_looks_at_few_runs():
+    queue = LabelQueue()
+    for number in range(5_000):
+        queue.add(np.array([1_000_000 - number]), np.array([number], np.uint64), 0, np.ones(1), np.zeros(1))
+        queue.arrivals(np.array([number]))
+    assert len(queue) == 5_000
+    assert len(queue.runs) < 15
+    taken = queue.arrivals(np.array([2_000_000]))
+    assert taken is not None
+    assert taken.event_hash.tolist() == list(range(4_999, -1, -1))
+    assert len(queue) == queue.nbytes == 0

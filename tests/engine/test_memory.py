@@ -46,3 +46,27 @@ def test_a_hundred_thousand_ids_are_told_apart_and_old_ones_make_room():
         _, first = memory.first_numbers(hashes[start : start + 1_000], watermarks)
         assert (first == -1).all()
     assert len(memory.table) < 20_000
+
+
+def test_making_room_for_a_batch_forgets_nothing_that_its_first_event_may_see():
+    """A batch may span more time than the period: what its last event may not see, its first still may."""
+    for gap in (0, 7, 10):
+        memory = EventMemory(10)
+        seen = np.arange(1, 2_001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        memory.first_numbers(seen, np.zeros(2_000, np.int64))
+        other = np.arange(5_001, 10_001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        hashes = np.concatenate([seen, other])
+        _, first = memory.first_numbers(hashes, np.concatenate([np.full(2_000, gap), np.full(5_000, 99)]))
+        assert first.tolist() == [*range(2_000), *[-1] * 5_000]
+
+
+def test_a_restored_memory_counts_what_it_holds():
+    memory = EventMemory(10)
+    hashes = np.arange(1, 1_001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    memory.first_numbers(hashes, np.zeros(1_000, np.int64))
+    again = EventMemory.restore(10, memory.snapshot())
+    assert (again.taken, again.next_number) == (1_000, 1_000)
+    later = EventMemory.restore(10, memory.snapshot())
+    later.first_numbers(hashes[:5] + np.uint64(1), np.full(5, 11))
+    assert EventMemory.restore(10, later.snapshot()).taken == 5
+    assert again.first_numbers(hashes, np.full(1_000, 10))[1].tolist() == list(range(1_000))

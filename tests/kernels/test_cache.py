@@ -17,7 +17,7 @@ def step(x):
 """
 CALLER = """
 import numpy as np
-from parts.called import step
+from parts.between import step
 from parts.compile import kernel
 
 @kernel
@@ -28,6 +28,14 @@ def run(values):
 values = np.zeros(1)
 run(values)
 print(int(values[0]), sum(run.stats.cache_hits.values()))
+"""
+BETWEEN = """
+from parts.called import step as called
+from parts.compile import inline_kernel
+
+@inline_kernel
+def step(x):
+    return called(x)
 """
 
 
@@ -44,6 +52,7 @@ def test_a_change_in_a_called_file_ends_the_cache_of_its_callers(tmp_path):
     (parts / "__init__.py").touch()
     shutil.copy(compiling.__file__, parts / "compile.py")
     (parts / "caller.py").write_text(CALLER)
+    (parts / "between.py").write_text(BETWEEN)
     (parts / "called.py").write_text(CALLED.format(amount=1))
     assert run(tmp_path) == "1 0"
     assert run(tmp_path) == "1 1"

@@ -11,90 +11,112 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskweave import DuplicateError, Engine, EventError, Policy, Snapshot
+from riskweave.engine.matches import match_at
 
-POLICY = Policy.from_dict(
-    {
-        "policy": {"name": "parity", "time_zone": "Europe/Paris", "dedupe": "2h", "currency": "EUR"},
-        "events": {
-            "payment": {
-                "id": "id",
-                "time": "at",
-                "match": {"kind": "payment"},
-                "fields": {
-                    "id": "string",
-                    "at": {"type": "time", "unit": "ms"},
-                    "kind": "string",
-                    "card": "string",
-                    "device": "string",
-                    "shop": "string",
-                    "amount": "money",
-                    "country": "string",
-                    "place": {"type": "location", "from": ["lat", "lon"]},
-                    "fraud": {"type": "label", "delay": "90m"},
-                },
-            },
-            "login": {
-                "id": "id",
-                "time": "at",
-                "match": {"kind": "login"},
-                "fields": {
-                    "id": "string",
-                    "at": {"type": "time", "unit": "ms"},
-                    "kind": "string",
-                    "card": "string",
-                    "device": "string",
-                    "ok": "bool",
-                },
+VALUES: dict[str, object] = {
+    "policy": {"name": "parity", "time_zone": "Europe/Paris", "dedupe": "2h", "currency": "EUR"},
+    "events": {
+        "payment": {
+            "id": "id",
+            "time": "at",
+            "match": {"kind": "payment"},
+            "fields": {
+                "id": "string",
+                "at": {"type": "time", "unit": "ms"},
+                "kind": "string",
+                "card": "string",
+                "device": "string",
+                "shop": "string",
+                "amount": "money",
+                "country": "string",
+                "place": {"type": "location", "from": ["lat", "lon"]},
+                "fraud": {"type": "label", "delay": "90m"},
             },
         },
-        "entities": {
-            "customer": "card",
-            "gadget": "device",
-            "store": "shop",
-            "pair": {"key": ["card", "shop"]},
+        "login": {
+            "id": "id",
+            "time": "at",
+            "match": {"kind": "login"},
+            "fields": {
+                "id": "string",
+                "at": {"type": "time", "unit": "ms"},
+                "kind": "string",
+                "card": "string",
+                "device": "string",
+                "ok": "bool",
+            },
         },
-        "constants": {"near": ["FR", "DE"], "big": 50},
-        "lists": {"bad_devices": ["d3", "d7"]},
-        "features": {
-            "paid_1h": 'customer.sum(amount, "1h")',
-            "paid_big_6h": 'customer.sum(amount, "6h", where=amount > big)',
-            "mean_before": 'customer.mean(amount, "1d", before=True)',
-            "spread": 'customer.std(amount, "1d")',
-            "middle": 'customer.median(amount, "6h")',
-            "largest": 'customer.max(amount, "3h")',
-            "failed": 'customer.count("1h", on=login, where=not ok)',
-            "shops": 'customer.distinct(shop, "6h")',
-            "new_device": 'customer.is_new(device, "1d")',
-            "last_country": "customer.last(country)",
-            "since": "customer.time_since()",
-            "people": 'gadget.distinct(card, "12h")',
-            "shop_fraud": 'store.rate(fraud, "12h", delay="1h")',
-            "frauds": 'store.count("1d", where=fraud and amount > big)',
-            "again": 'pair.count("1d", before=True)',
-            "speed": "customer.speed_kmh(place)",
-            "habit": 'customer.hour_habit("1d")',
-            "usual": "country == last_country",
-            "times": "amount / mean_before",
+    },
+    "entities": {
+        "customer": "card",
+        "gadget": "device",
+        "store": "shop",
+        "pair": {"key": ["card", "shop"]},
+    },
+    "constants": {"near": ["FR", "DE"], "big": 50},
+    "lists": {"bad_devices": ["d3", "d7"]},
+    "features": {
+        "paid_1h": 'customer.sum(amount, "1h")',
+        "paid_big_6h": 'customer.sum(amount, "6h", where=amount > big)',
+        "mean_before": 'customer.mean(amount, "1d", before=True)',
+        "spread": 'customer.std(amount, "1d")',
+        "middle": 'customer.median(amount, "6h")',
+        "largest": 'customer.max(amount, "3h")',
+        "failed": 'customer.count("1h", on=login, where=not ok)',
+        "shops": 'customer.distinct(shop, "6h")',
+        "new_device": 'customer.is_new(device, "1d")',
+        "last_country": "customer.last(country)",
+        "since": "customer.time_since()",
+        "people": 'gadget.distinct(card, "12h")',
+        "shop_fraud": 'store.rate(fraud, "12h", delay="1h")',
+        "frauds": 'store.count("1d", where=fraud and amount > big)',
+        "again": 'pair.count("1d", before=True)',
+        "speed": "customer.speed_kmh(place)",
+        "habit": 'customer.hour_habit("1d")',
+        "usual": "country == last_country",
+        "times": "amount / mean_before",
+    },
+    "patterns": {
+        "guessed": {
+            "key": "customer",
+            "stages": [
+                {"begin": "failed", "on": "login", "where": "not ok", "times": 2},
+                {"followed_by": "paid", "on": "payment", "where": "amount > 20 and paid_1h > 0"},
+            ],
+            "within": "6h",
+            "risk": 0.55,
         },
-        "rules": [
-            {"id": "large", "when": "paid_1h > 120 and country not in near", "risk": 0.6},
-            {"id": "fresh", "when": "new_device and times > 2", "risk": 0.5, "action": "MFA"},
-            {"id": "listed", "when": "device in bad_devices", "risk": 0.9},
-            {"id": "shop", "when": "shop_fraud > 0.2 or frauds >= 2", "risk": 0.4},
-            {"id": "guessing", "when": "failed >= 3", "risk": 0.3, "on": ["payment"]},
-            {"id": "quiet", "when": "since > 7200 and not usual", "risk": "0.1 + 0.1 * shops"},
-        ],
-        "tables": {
-            "limits": {
-                "inputs": {"country": "country", "paid": "paid_1h"},
-                "hit": "first",
-                "outputs": {"risk": "float"},
-                "risk": "risk",
-                "rows": [["FR", "> 200", 0.35], ["-", "> 150", 0.45], ["-", "-", 0.0]],
-            }
+        "silent": {
+            "key": "gadget",
+            "stages": [
+                {"begin": "seen", "on": "payment"},
+                {"not_followed_by": "again", "on": "login"},
+            ],
+            "within": "2h",
+            "skip": "skip_past_last_event",
+            "risk": 0.2,
         },
-    }
-)
+    },
+    "rules": [
+        {"id": "pattern", "when": "guessed and guessed.progress >= 0", "risk": 0.65},
+        {"id": "large", "when": "paid_1h > 120 and country not in near", "risk": 0.6},
+        {"id": "fresh", "when": "new_device and times > 2", "risk": 0.5, "action": "MFA"},
+        {"id": "listed", "when": "device in bad_devices", "risk": 0.9},
+        {"id": "shop", "when": "shop_fraud > 0.2 or frauds >= 2", "risk": 0.4},
+        {"id": "guessing", "when": "failed >= 3", "risk": 0.3, "on": ["payment"]},
+        {"id": "quiet", "when": "since > 7200 and not usual", "risk": "0.1 + 0.1 * shops"},
+    ],
+    "tables": {
+        "limits": {
+            "inputs": {"country": "country", "paid": "paid_1h"},
+            "hit": "first",
+            "outputs": {"risk": "float"},
+            "risk": "risk",
+            "rows": [["FR", "> 200", 0.35], ["-", "> 150", 0.45], ["-", "-", 0.0]],
+        }
+    },
+}
+POLICY = Policy.from_dict(VALUES)
 START_MS = 1_767_225_600_000
 
 
@@ -133,7 +155,14 @@ def stream(seed: int, size: int) -> list[dict[str, object]]:
 
 
 def answers(decisions) -> pa.Table:
-    return decisions.to_arrow().replace_schema_metadata(None)
+    """Decisions as a table, with what time brought about as a column of its own."""
+    elapsed = [[] for _ in range(len(decisions))]
+    for at in range(len(decisions.patterns.matches) if decisions.patterns is not None else 0):
+        match = match_at(decisions.patterns.plan, decisions.patterns.matches, at)
+        if match.kind != "event":
+            elapsed[int(decisions.patterns.matches.row[at])].append(str(match))
+    table = decisions.to_arrow().replace_schema_metadata(None)
+    return table.append_column("elapsed", pa.array(elapsed, pa.list_(pa.string())))
 
 
 def whole(events) -> pa.Table:
@@ -177,6 +206,10 @@ def test_one_by_one_gives_what_a_batch_gives(seed):
     assert [one.action for one in singles] == table["action"].to_pylist()
     assert [np.float64(one.score).tobytes() for one in singles] == bits(table)["score"]
     assert [one.rules for one in singles] == table["rules"].to_pylist()
+    assert [sorted({match.pattern for match in one.patterns}) for one in singles] == [
+        sorted(names) for names in table["patterns"].to_pylist()
+    ]
+    assert [[str(match) for match in one.elapsed] for one in singles] == table["elapsed"].to_pylist()
     for name in POLICY.document.section("features").value:
         if name == "last_country" or table[name].type not in (pa.float64(),):
             assert [one.features[name] for one in singles] == table[name].to_pylist(), name

@@ -23,7 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 
 
 def main() -> None:
-    """Run the command line; a mistake of the caller ends with its message and exit code 2."""
+    """Run the command line; what the caller can mend ends with one message and exit code 2."""
     from riskweave.errors import RiskweaveError
 
     try:
@@ -33,6 +33,12 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(141)
+    except OSError as error:
+        reason = (error.strerror or str(error)).splitlines()[0]
+        print(f"`{error.filename}`: {reason}" if error.filename else reason, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 @app.callback(invoke_without_command=True)
@@ -85,12 +91,13 @@ def replay(
     labels: Annotated[Path | None, typer.Option(help="A file of event_id, label, value, time.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the decisions go (Parquet).")] = None,
     rejected: Annotated[Path | None, typer.Option(help="Where unreadable records go (JSON Lines).")] = None,
+    matches: Annotated[Path | None, typer.Option(help="Where matches of patterns go (JSON Lines).")] = None,
     as_json: Json = False,
 ) -> None:
     """Carry a history of events through the engine, in the order given."""
     from riskweave.cli import commands
 
-    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, as_json))
+    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, matches, as_json))
 
 
 @app.command()

@@ -86,7 +86,10 @@ def check(path: Path, as_json: bool) -> int:
         colour = "red" if finding.severity == "error" else "yellow"
         console.print(f"[{colour}]{finding.severity}[/{colour}]", end=" ")
         console.print(
-            str(PolicyError(finding.message, finding.span, finding.hint)), markup=False, highlight=False
+            str(PolicyError(finding.message, finding.span, finding.hint)),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
     seconds = time.perf_counter() - started
     verdict = "[red]not ready[/red]" if wrong else "[green]can go live[/green]"
@@ -120,7 +123,7 @@ def _print_policy_errors(found: list[PolicyError], as_json: bool) -> int:
         return 1
     for error in found:
         console.print("[red]error[/red]", end=" ")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
     console.print(f"[red]not ready[/red]: {len(found)} error{'s' if len(found) != 1 else ''}")
     return 1
 
@@ -148,7 +151,7 @@ def test(path: Path, as_json: bool) -> int:
         mark = "[red]✗[/red]" if outcome.failures else "[green]✓[/green]"
         console.print(f"{mark} {outcome.name}", highlight=False)
         for failure in outcome.failures:
-            console.print(f"    {outcome.place}: {failure}", markup=False, highlight=False)
+            console.print(f"    {outcome.place}: {failure}", markup=False, highlight=False, soft_wrap=True)
     if not outcomes:
         console.print("no tests: the policy has no tests.yaml")
     console.print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed", highlight=False)
@@ -161,6 +164,7 @@ def replay(
     labels: Path | None,
     out: Path | None,
     rejected: Path | None,
+    matches: Path | None,
     as_json: bool,
 ) -> int:
     """Replay files; prints a summary or one JSON object."""
@@ -170,12 +174,12 @@ def replay(
         if not file.exists():
             raise RiskweaveError(f"there is no file `{file}`")
     engine = build(Policy.read(path), quiet=as_json)
-    report = run_replay(engine, events, labels, out, rejected, quiet=as_json)
+    report = run_replay(engine, events, labels, out, rejected, matches, quiet=as_json)
     if as_json:
         print(json.dumps(report.to_json()))
         return 0
     print_report(report)
-    for what, written in (("decisions", out), ("rejected records", rejected)):
+    for what, written in (("decisions", out), ("rejected records", rejected), ("matches", matches)):
         if written is not None:
             console.print(f"{what}: {written}", highlight=False)
     return 0
@@ -219,6 +223,7 @@ def run_replay(
     labels: Path | None = None,
     out: Path | None = None,
     rejected: Path | None = None,
+    matches: Path | None = None,
     quiet: bool = False,
     total: int | None = None,
 ) -> Report:
@@ -228,7 +233,7 @@ def run_replay(
     from riskweave.replay.replay import count_events, replay
 
     if quiet or not errors.is_terminal:
-        return replay(engine, events, labels, out, rejected)
+        return replay(engine, events, labels, out, rejected, matches)
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -244,7 +249,7 @@ def run_replay(
         def show(report: Report) -> None:
             bar.update(task, completed=report.events + report.rejected, rate=report.events_per_second)
 
-        return replay(engine, events, labels, out, rejected, progress=show)
+        return replay(engine, events, labels, out, rejected, matches, progress=show)
 
 
 def print_report(report: Report) -> None:
@@ -268,14 +273,15 @@ def print_report(report: Report) -> None:
         share = count / report.events if report.events else 0.0
         actions.add_row(f"[{ACTION_STYLE[action]}]{action}[/]", f"{count:,}", f"{share:.2%}")
     console.print(actions)
-    ranked = sorted(report.rules.items(), key=lambda each: -each[1])[:15]
-    if ranked:
-        rules = Table(box=None, pad_edge=False)
-        rules.add_column("rule")
-        rules.add_column("hits", justify="right")
-        for rule, hits in ranked:
-            rules.add_row(rule, f"{hits:,}")
-        console.print(rules)
+    for what, counted in (("rule", report.rules), ("pattern", report.patterns)):
+        ranked = sorted(counted.items(), key=lambda each: -each[1])[:15]
+        if ranked:
+            table = Table(box=None, pad_edge=False)
+            table.add_column(what)
+            table.add_column("hits" if what == "rule" else "matches", justify="right")
+            for name, hits in ranked:
+                table.add_row(name, f"{hits:,}")
+            console.print(table)
 
 
 def simulate(scenario: str, events: int, seed: int, out: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Batch
-from riskweave.engine.decisions import Decision, Decisions, Hit, ListMatch, Output, python_value
+from riskweave.engine.decisions import Decision, Decisions, Hit, ListMatch, Output, PatternHits, python_value
+from riskweave.engine.matches import PatternMatch, completed_by, made_by_time, match_at
 from riskweave.expressions.types import Type
+from riskweave.patterns.plan import no_matches
 from riskweave.policy.plan import Plan
 
 if TYPE_CHECKING:
@@ -26,13 +29,13 @@ class Answers:
         self.plan = plan
         self.outputs = outputs
         self.rule_ids = rule_ids
-        self.texts = plan.pool.texts
         self.rows = np.array([output.row for output in outputs], np.intp)
         self._names = [output.name for output in outputs]
-        self._plain = [
+        self._whole = [k for k, output in enumerate(outputs) if output.type in (Type.INT, Type.TIME)]
+        self._other = [
             (k, output.type)
             for k, output in enumerate(outputs)
-            if output.type not in (Type.FLOAT, Type.MONEY)
+            if output.type not in (Type.FLOAT, Type.MONEY, Type.INT, Type.TIME)
         ]
         ids = [kind.id.field.type for kind in plan.decode.types if kind.id is not None]
         # An id that is a number in the events is one in the output.
@@ -42,7 +45,7 @@ class Answers:
 
     def one(self, state: State, batch: Batch, identity: str | None) -> Decision:
         """Return the decision of a batch of one."""
-        values = batch.values[self.rows, 0]
+        values = batch.values.ravel().take(self.rows)
         numbers = tuple(batch.hit_rule[: batch.hit_start[1]].tolist())
         return self._decision(
             identity,
@@ -51,7 +54,11 @@ class Answers:
             float(batch.score[0]),
             numbers,
             values,
+            self.plan.pool.texts,
             self._matches(state, batch) if self.plan.lists.matchers else (),
+            self._patterns(batch, completed_by(batch.matches, 0)),
+            self._patterns(batch, made_by_time(batch.matches)),
+            self._incomplete(state, batch) if batch.matches is not None else (),
         )
 
     def at(self, decisions: Decisions, index: int) -> Decision:
@@ -65,6 +72,10 @@ class Answers:
             float(decisions.score[index]),
             tuple(decisions.hit_rule[start:end].tolist()),
             decisions.features[:, index].copy(),
+            decisions.texts,
+            (),
+            self._completed(decisions, index),
+            (),
             (),
         )
 
@@ -76,12 +87,19 @@ class Answers:
         score: float,
         numbers: tuple[int, ...],
         values: NDArray[np.float64],
+        texts: Sequence[str],
         matches: tuple[ListMatch, ...],
+        patterns: tuple[PatternMatch, ...],
+        elapsed: tuple[PatternMatch, ...],
+        incomplete: tuple[str, ...],
     ) -> Decision:
         found: list[object] = [None if value != value else value for value in values.tolist()]
-        for k, kind in self._plain:
+        for k in self._whole:
             if found[k] is not None:
-                found[k] = python_value(found[k], kind, self.texts)  # type: ignore[arg-type]
+                found[k] = int(found[k])  # type: ignore[call-overload]
+        for k, kind in self._other:
+            if found[k] is not None:
+                found[k] = python_value(found[k], kind, texts)  # type: ignore[arg-type]
         return Decision(
             identity,
             time_ms,
@@ -90,10 +108,63 @@ class Answers:
             tuple([self._hits[number] for number in numbers]),
             dict(zip(self._names, found, strict=True)),
             matches,
+            patterns,
+            elapsed,
+            incomplete,
             False,
             values,
             numbers,
         )
+
+    def _patterns(self, batch: Batch, numbers: NDArray[np.int64]) -> tuple[PatternMatch, ...]:
+        matches = batch.matches
+        if matches is None:
+            return ()
+        return tuple(match_at(self.plan.patterns, matches, number) for number in numbers.tolist())
+
+    def _incomplete(self, state: State, batch: Batch) -> tuple[str, ...]:
+        """Return the patterns of which this event's key lost partial matches to a cap lately."""
+        if not state.patterns.has_losses:
+            return ()
+        time_ms = int(batch.time_ms[0])
+        return tuple(
+            each.name
+            for each in self.plan.patterns.patterns
+            if state.patterns.could_be_affected(
+                self.plan.patterns, each.name, int(batch.keys[each.key_row, 0]), time_ms
+            )
+        )
+
+    def _completed(self, decisions: Decisions, index: int) -> tuple[PatternMatch, ...]:
+        hits = decisions.patterns
+        if hits is None:
+            return ()
+        return tuple(
+            match_at(hits.plan, hits.matches, at) for at in completed_by(hits.matches, index).tolist()
+        )
+
+    def _pattern_hits(self, batch: Batch) -> PatternHits | None:
+        plan = self.plan.patterns
+        if not plan.patterns:
+            return None
+        rows, numbers = np.nonzero(batch.values[plan.hit_rows].T == 1.0)
+        start = np.searchsorted(rows, np.arange(batch.size + 1))
+        matches = no_matches() if batch.matches is None else batch.matches
+        return PatternHits(plan, start.astype(np.int64), numbers.astype(np.int32), matches)
+
+    def _repeated_hits(self, answers: list[Decision]) -> PatternHits | None:
+        """Return the pattern hits of first answers, as far as this plan has them; no match is told again."""
+        plan = self.plan.patterns
+        if not plan.patterns:
+            return None
+        numbers = {each.name: each.number for each in plan.patterns}
+        hits = [
+            sorted({numbers[each.pattern] for each in answer.patterns if each.pattern in numbers})
+            for answer in answers
+        ]
+        start = np.concatenate([[0], np.cumsum([len(each) for each in hits])]).astype(np.int64)
+        number = np.array([each for found in hits for each in found], np.int32)
+        return PatternHits(plan, start, number, no_matches())
 
     def _matches(self, state: State, batch: Batch) -> tuple[ListMatch, ...]:
         found = []
@@ -116,7 +187,7 @@ class Answers:
         return Decisions(
             self.outputs,
             self.rule_ids,
-            self.texts,
+            self.plan.pool.texts,
             None if event_ids is None else event_ids.cast(self._id_type),
             batch.time_ms,
             batch.score,
@@ -126,6 +197,7 @@ class Answers:
             batch.hit_rule[: batch.hit_start[-1]],
             rows,
             np.zeros(batch.size, np.bool_),
+            self._pattern_hits(batch),
             rejected,
         )
 
@@ -137,13 +209,13 @@ class Answers:
         """Return first answers, given again, as columns; of an earlier policy's, what this one has too."""
         import pyarrow as pa
 
+        values = [self._values(answer) for answer in answers]
         hits = [[self._numbers[rule] for rule in answer.rules if rule in self._numbers] for answer in answers]
         counts = [len(each) for each in hits]
-        values = [self._values(answer) for answer in answers]
         return Decisions(
             self.outputs,
             self.rule_ids,
-            self.texts,
+            self.plan.pool.texts,
             pa.array([answer.event_id for answer in answers], pa.string()).cast(self._id_type),
             np.array([answer.time_ms for answer in answers], np.int64),
             np.array([answer.score for answer in answers], np.float64),
@@ -153,6 +225,7 @@ class Answers:
             np.array([number for each in hits for number in each], np.int32),
             rows,
             np.ones(len(answers), np.bool_),
+            self._repeated_hits(answers),
         )
 
     def _values(self, answer: Decision) -> list[float]:

@@ -12,6 +12,7 @@ from riskweave.batch import empty_batch
 from riskweave.engine import pipeline
 from riskweave.engine.labels import LabelQueue
 from riskweave.engine.state import NEVER_MS, State
+from riskweave.engine.texts import make_room
 from riskweave.errors import EventError
 from riskweave.events import attributes
 from riskweave.events.attributes import AttributesState
@@ -24,6 +25,7 @@ from riskweave.lists import state as lists
 from riskweave.lists.state import ListsState
 from riskweave.models import state as models
 from riskweave.models.plan import ModelsState
+from riskweave.patterns.state import PatternsState
 from riskweave.policy.plan import Plan
 
 
@@ -43,6 +45,7 @@ def changed_state(
     """
     parts = list(history)
     blocks = _Blocks(plan, parts, block_rows, old.events)
+    blocks.in_use = [(old_plan, old), (plan, None)]
     span = blocks.span()
     features, needs = adopt(old_plan.features, old.features, plan.features, None if span is None else span[0])
     state = State(
@@ -50,17 +53,28 @@ def changed_state(
         attributes=AttributesState.create(plan.attributes),
         lists=ListsState.create(plan.lists),
         features=features,
+        patterns=PatternsState.create(plan.patterns),
         models=ModelsState.create(plan.models),
         memory=old.memory,
         labels=_renumbered(old_plan, old.labels, plan),
         watermark_ms=old.watermark_ms,
         events=old.events,
     )
+    blocks.in_use[1] = (plan, state)
     lists.adopt(old.lists, state.lists)
     attributes.adopt(old.attributes, state.attributes)
     models.adopt(old_plan.models, old.models, plan.models, state.models)
     if span is not None and needs.any():
-        _replay(plan, state, blocks, labels, needs)
+        waiting = _replay(plan, state, blocks, labels, needs)
+        # Labels still on their way: the old policy's own are in its queue already.
+        for name, (number, _) in plan.labels.items():
+            if name not in old_plan.labels:
+                state.labels.take(waiting, number)
+    replayed = None
+    if span is not None and plan.patterns.fingerprint != old_plan.patterns.fingerprint:
+        blocks.in_use = []  # partial matches on their way into the state hold codes of texts
+        replayed = _patterns_over(plan, blocks)
+    state.patterns = PatternsState.adopt(plan.patterns, old_plan.patterns, old.patterns, replayed)
     state.memory.period_ms = plan.settings.dedupe_ms
     return state
 
@@ -74,6 +88,7 @@ class _Blocks:
         self.rows = rows
         self.events = events
         self.first = 0
+        self.in_use: list[tuple[Plan, State | None]] = []
 
     def span(self) -> tuple[int, int] | None:
         """Return the least and the greatest event time; None when there is no history."""
@@ -93,6 +108,8 @@ class _Blocks:
             is_table = hasattr(part, "slice")
             size = part.num_rows if is_table else len(part)
             for start in range(0, size, self.rows):
+                if self.in_use:
+                    make_room(self.plan.pool, *self.in_use)
                 if is_table:
                     decoded = decode_table(self.plan.decode, part.slice(start, self.rows), arrival)
                 else:
@@ -101,14 +118,31 @@ class _Blocks:
                 yield decoded
 
 
+def _patterns_over(plan: Plan, blocks: _Blocks) -> PatternsState:
+    """Return the patterns' state after the history: partial matches need the features as they were."""
+    scratch = State.create(plan)
+    watermark_ms = NEVER_MS
+    for decoded in blocks.decoded():
+        batch = decoded.batch
+        if batch.size:
+            np.maximum.accumulate(batch.time_ms, out=batch.watermark_ms)
+            np.maximum(batch.watermark_ms, watermark_ms, out=batch.watermark_ms)
+            watermark_ms = int(batch.watermark_ms[-1])
+            pipeline.remember(plan, scratch, batch)
+    return scratch.patterns
+
+
 def _replay(
     plan: Plan,
     state: State,
     blocks: _Blocks,
     labels: Iterable[Mapping[str, object]],
     needs: NDArray[np.bool_],
-) -> None:
-    """Carry the history through the rooms that remember, into the tables that need it."""
+) -> LabelQueue:
+    """Carry the history through the rooms that remember, into the tables that need it.
+
+    Returns the labels whose time has not come by the end of the history.
+    """
     queue = LabelQueue()
     for record in labels:
         _queue_label(plan, queue, read_label(record, list(plan.labels)))
@@ -127,6 +161,7 @@ def _replay(
         batch.labels = queue.arrivals(batch.watermark_ms)
         pipeline.remember(plan, state, batch, needs)
     _arrived(plan, state, queue, needs)
+    return queue
 
 
 def _arrived(plan: Plan, state: State, queue: LabelQueue, needs: NDArray[np.bool_]) -> None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from riskweave.batch import ACTIONS
+from riskweave.batch import ACTIONS, Matches
+from riskweave.engine.matches import PatternMatch, match_at, moved
 from riskweave.expressions.types import Type
+from riskweave.patterns.plan import PatternsPlan, joined
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,6 +56,9 @@ class Decision:
     """One event's decision.
 
     `score` is the risk in [0, 1]; `features` holds every named feature (None is unknown);
+    `patterns` are the matches that this event completed, `elapsed` those that the passing of time
+    completed or ended just before it, of any key: alerts of their own. `incomplete` names patterns
+    that could lack a match here, because partial matches of this event's key were dropped at a cap.
     `duplicate` tells that the event was decided before and this is the first answer.
     """
 
@@ -64,6 +69,9 @@ class Decision:
     hits: tuple[Hit, ...]
     features: dict[str, object]
     lists: tuple[ListMatch, ...] = ()
+    patterns: tuple[PatternMatch, ...] = ()
+    elapsed: tuple[PatternMatch, ...] = ()
+    incomplete: tuple[str, ...] = ()
     duplicate: bool = False
     values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
     rule_numbers: tuple[int, ...] = field(default=(), repr=False, compare=False)
@@ -79,8 +87,45 @@ class Decision:
         return [hit.reason.get(language) or hit.reason.get("en") or hit.rule for hit in ranked]
 
     def as_duplicate(self) -> Decision:
-        """Return the same decision, marked as given before."""
-        return dataclasses.replace(self, duplicate=True)
+        """Return the same decision, marked as given before; what time brought is not told twice."""
+        return dataclasses.replace(self, duplicate=True, elapsed=())
+
+
+@dataclass(slots=True)
+class PatternHits:
+    """Which patterns each decision hit (CSR: `number[start[i]:start[i + 1]]`), and all matches.
+
+    A match's row is the decision whose event completed it, or let time pass its limit.
+    """
+
+    plan: PatternsPlan
+    start: NDArray[np.int64]
+    number: NDArray[np.int32]
+    matches: Matches
+
+    def __iter__(self) -> Iterator[PatternMatch]:
+        """Yield every match in the order reported, those by time among them."""
+        for at in range(len(self.matches)):
+            yield match_at(self.plan, self.matches, at)
+
+    def take(self, which: NDArray[np.int64], size: int) -> PatternHits:
+        """Return the hits of the decisions at these positions; their matches move with them."""
+        start, picks = _picked(self.start, which)
+        position = np.full(max(size, 1), -1, np.int64)
+        position[which] = np.arange(which.size)
+        return PatternHits(self.plan, start, self.number[picks], moved(self.matches, position))
+
+    @classmethod
+    def joined(cls, parts: Sequence[PatternHits], sizes: Sequence[int]) -> PatternHits:
+        """Return the hits of several blocks as one."""
+        matches = []
+        first = 0
+        for part, size in zip(parts, sizes, strict=True):
+            matches.append(moved(part.matches, np.arange(first, first + max(size, 1))))
+            first += size
+        counts = np.concatenate([np.diff(part.start) for part in parts])
+        start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(parts[0].plan, start, np.concatenate([part.number for part in parts]), joined(matches))
 
 
 @dataclass(slots=True)
@@ -89,7 +134,8 @@ class Decisions:
 
     `rows` are the events' positions in what was given, `rejected` the records that could not be
     read. `features[k, i]` is named feature k of decision i, NaN when unknown. The rules hit by
-    decision i are `hit_rule[hit_start[i]:hit_start[i + 1]]`.
+    decision i are `hit_rule[hit_start[i]:hit_start[i + 1]]`. `patterns` is None when the policy has
+    none.
     """
 
     outputs: tuple[Output, ...]
@@ -104,6 +150,7 @@ class Decisions:
     hit_rule: NDArray[np.int32]
     rows: NDArray[np.int64]
     duplicate: NDArray[np.bool_]
+    patterns: PatternHits | None = None
     rejected: list[Rejected] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -130,9 +177,7 @@ class Decisions:
 
     def take(self, which: NDArray[np.int64]) -> Decisions:
         """Return the decisions at these positions, in this order."""
-        counts = np.diff(self.hit_start)[which]
-        start = np.concatenate([[0], np.cumsum(counts)])
-        picks = np.repeat(self.hit_start[:-1][which] - start[:-1], counts) + np.arange(start[-1])
+        start, picks = _picked(self.hit_start, which)
         return Decisions(
             self.outputs,
             self.rule_ids,
@@ -142,10 +187,11 @@ class Decisions:
             self.score[which],
             self.action[which],
             self.features[:, which],
-            start.astype(np.int64),
+            start,
             self.hit_rule[picks],
             self.rows[which],
             self.duplicate[which],
+            None if self.patterns is None else self.patterns.take(which, len(self)),
             self.rejected,
         )
 
@@ -158,6 +204,7 @@ class Decisions:
         """Return the decisions of several blocks as one."""
         if len(parts) == 1:
             return parts[0]
+        parts = _in_one_coding(parts)
         first = parts[0]
         counts = np.concatenate([np.diff(part.hit_start) for part in parts])
         return cls(
@@ -173,6 +220,7 @@ class Decisions:
             np.concatenate([part.hit_rule for part in parts]),
             np.concatenate([part.rows for part in parts]),
             np.concatenate([part.duplicate for part in parts]),
+            _joined_patterns(parts),
             [rejected for part in parts for rejected in part.rejected],
         )
 
@@ -180,7 +228,7 @@ class Decisions:
         yield from self.to_arrow().to_pylist()
 
     def to_arrow(self) -> pa.Table:
-        """Return a table: event_id, time, action, score, every named feature, rules (a list of ids).
+        """Return a table: event_id, time, action, score, every named feature, patterns, rules (lists of ids).
 
         Event ids are whole numbers when the policy's id field is an int, text otherwise.
         """
@@ -199,8 +247,52 @@ class Decisions:
         rules = pa.DictionaryArray.from_arrays(
             pa.array(self.hit_rule, pa.int32()), pa.array(list(self.rule_ids), pa.string())
         )
+        if self.patterns is not None:
+            names = pa.array([each.name for each in self.patterns.plan.patterns], pa.string())
+            numbers = pa.DictionaryArray.from_arrays(pa.array(self.patterns.number, pa.int32()), names)
+            columns["patterns"] = pa.ListArray.from_arrays(
+                pa.array(self.patterns.start.astype(np.int32)), numbers
+            )
         columns["rules"] = pa.ListArray.from_arrays(pa.array(self.hit_start.astype(np.int32)), rules)
         return pa.table(columns)
+
+
+def _in_one_coding(parts: Sequence[Decisions]) -> Sequence[Decisions]:
+    """Return parts whose texts have the same codes: the engine may have dropped texts between two."""
+    if all(part.texts is parts[0].texts for part in parts):
+        return parts
+    codes: dict[str, int] = {}
+    texts: list[str] = []
+    recoded = []
+    for part in parts:
+        features = part.features.copy()
+        for k, output in enumerate(part.outputs):
+            if not output.type.is_text:
+                continue
+            known = ~np.isnan(features[k])
+            distinct, places = np.unique(features[k][known].astype(np.int64), return_inverse=True)
+            numbers = np.zeros(distinct.size)
+            for place, code in enumerate(distinct.tolist()):
+                text = part.texts[code]
+                numbers[place] = codes.setdefault(text, len(codes))
+            features[k, known] = numbers[places]
+        recoded.append(dataclasses.replace(part, features=features, texts=texts))
+    texts += codes
+    return recoded
+
+
+def _picked(
+    start: NDArray[np.int64], which: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for some rows of a CSR, their new offsets and where their elements lie."""
+    counts = np.diff(start)[which]
+    new = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return new, np.repeat(start[:-1][which] - new[:-1], counts) + np.arange(new[-1])
+
+
+def _joined_patterns(parts: Sequence[Decisions]) -> PatternHits | None:
+    hits = [part.patterns for part in parts if part.patterns is not None]
+    return PatternHits.joined(hits, [len(part) for part in parts]) if hits else None
 
 
 def _joined_ids(parts: Sequence[Decisions]) -> pa.Array | None:

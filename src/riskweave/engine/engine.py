@@ -15,17 +15,23 @@ from riskweave.engine.answers import Answers
 from riskweave.engine.change import changed_state
 from riskweave.engine.decisions import Decision, Decisions, Output
 from riskweave.engine.keeping import pool_of, restore_state, take_snapshot
+from riskweave.engine.matches import PatternMatch, match_at
 from riskweave.engine.memory import Content, Remembered, content_of
 from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
-from riskweave.errors import DuplicateError, StateError
+from riskweave.engine.texts import make_room
+from riskweave.engine.warm import warm_up
+from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
 from riskweave.events.attributes import AttributeValue
-from riskweave.events.hashing import hash_text
+from riskweave.events.hashing import hash_int, hash_text
 from riskweave.events.labels import read_label
 from riskweave.events.record import decode_record, event_labels
 from riskweave.events.table import Decoded, Place, Rejected, decode_records, decode_table, row_place
 from riskweave.events.times import TIME_MS_MIN
 from riskweave.expressions.strings import StringPool
+from riskweave.expressions.types import Type
+from riskweave.patterns import plan as patterns
+from riskweave.patterns.state import Partial
 from riskweave.policy.compile import compile_policy
 from riskweave.policy.plan import Plan
 from riskweave.policy.policy import Policy
@@ -80,9 +86,7 @@ class Engine:
     def warm_up(self) -> None:
         """Compile or load every kernel now, so that the first event does not wait; nothing is remembered."""
         started = time.perf_counter()
-        nothing = empty_batch(self.plan.layout, 0)
-        pipeline.decide(self.plan, self.state, nothing)
-        self.state.memory.first_numbers(nothing.event_hash, nothing.watermark_ms)
+        warm_up(self.plan, self.state)
         self.compile_seconds += time.perf_counter() - started
 
     # ---- one event
@@ -94,6 +98,7 @@ class Engine:
         raises DuplicateError when its content differs.
         """
         plan, state, batch = self.plan, self.state, self._one
+        make_room(plan.pool, (plan, state))
         batch.values.fill(np.nan)
         batch.keys.fill(0)
         identity = decode_record(plan.decode, record, batch, 0, state.events)
@@ -157,6 +162,7 @@ class Engine:
 
     def _decide_block(self, source: _Source, place: Place) -> Decisions:
         state = self.state
+        make_room(self.plan.pool, (self.plan, state))
         decoded = source.decode(self.plan, state.events, place)
         batch = decoded.batch
         np.maximum.accumulate(batch.time_ms, out=batch.watermark_ms)
@@ -236,6 +242,30 @@ class Engine:
         batch = decoded.batch
         first_ms, last_ms = int(batch.watermark_ms[0]), int(batch.watermark_ms[-1])
         self.state.memory.keep(Remembered(number, batch.size, first_ms, last_ms, content, answer))
+
+    # ---- patterns
+
+    def advance(self, time_ms: int) -> list[PatternMatch]:
+        """Let event time pass `time_ms` without an event; returns the absences and timeouts it brings.
+
+        Events that arrive later with an earlier time are late.
+        """
+        state = self.state
+        if time_ms > state.watermark_ms:
+            state.watermark_ms = time_ms
+        matches = patterns.advance(self.plan.patterns, state.patterns, state.watermark_ms)
+        return [match_at(self.plan.patterns, matches, number) for number in range(len(matches))]
+
+    def partial_matches(self, role: str, key: str | int) -> list[Partial]:
+        """Return what is under way for a key: pattern, stages seen, time left (a key of one field)."""
+        return self.state.patterns.partials(self.plan.patterns, role, self._key_hash(role, key))
+
+    def _key_hash(self, role: str, key: str | int) -> int:
+        found = self.plan.events.role(role)
+        if found is None:
+            raise EventError("role", role, did_you_mean(role, self.plan.events.roles()) or "an entity role")
+        is_int = self.plan.events.type_of(found.key[0]) is Type.INT
+        return hash_int(int(key)) if is_int else hash_text(str(key))
 
     # ---- labels
 

@@ -17,6 +17,7 @@ from riskweave.expressions.strings import StringPool
 from riskweave.features.state import FeaturesState
 from riskweave.lists.state import ListsState
 from riskweave.models import state as models
+from riskweave.patterns.state import PatternsState
 from riskweave.policy.plan import Plan
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -26,9 +27,11 @@ def take_snapshot(plan: Plan, state: State) -> Snapshot:
     """Return every room's state in one container."""
     arrays: Arrays = {
         "pool/texts": _bytes(msgspec.msgpack.encode(plan.pool.texts)),
+        "pool/free": np.array(plan.pool.free, np.int64),
         "lists/state": _bytes(state.lists.snapshot()),
         "attributes/state": _bytes(state.attributes.snapshot()),
         **{f"features/{name}": array for name, array in state.features.snapshot().items()},
+        **{f"patterns/{name}": array for name, array in state.patterns.snapshot().items()},
         **{f"models/{name}": array for name, array in models.snapshot(plan.models, state.models).items()},
         **{f"labels/{name}": array for name, array in state.labels.snapshot().items()},
         **{f"memory/{name}": array for name, array in state.memory.snapshot().items()},
@@ -44,13 +47,11 @@ def take_snapshot(plan: Plan, state: State) -> Snapshot:
 
 def pool_of(snapshot: Snapshot) -> StringPool:
     """Return the pool in which the snapshot's text codes mean what they meant."""
-    pool = StringPool()
     try:
-        for text in msgspec.msgpack.decode(snapshot.arrays["pool/texts"].tobytes(), type=list[str]):
-            pool.code(text)
-    except (KeyError, msgspec.DecodeError) as error:
+        texts = msgspec.msgpack.decode(snapshot.arrays["pool/texts"].tobytes(), type=list[str])
+        return StringPool.of(texts, snapshot.arrays["pool/free"].tolist())
+    except (KeyError, IndexError, ValueError, msgspec.DecodeError) as error:
         raise StateError(f"the snapshot's texts cannot be read ({error}); use an older one") from error
-    return pool
 
 
 def restore_state(plan: Plan, snapshot: Snapshot) -> State:
@@ -69,6 +70,7 @@ def restore_state(plan: Plan, snapshot: Snapshot) -> State:
             ),
             lists=ListsState.restore(plan.lists, snapshot.arrays["lists/state"].tobytes()),
             features=FeaturesState.restore(plan.features, snapshot.room("features")),
+            patterns=PatternsState.restore(plan.patterns, snapshot.room("patterns")),
             models=models.restore(plan.models, snapshot.room("models")),
             memory=EventMemory.restore(plan.settings.dedupe_ms, snapshot.room("memory")),
             labels=LabelQueue.restore(snapshot.room("labels")),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.engine.decisions import Decision, Hit, ListMatch
+from riskweave.engine.matches import PatternMatch
 from riskweave.kernels import idset
 
 # A record's values as texts: two records are the same when these are.
@@ -60,7 +61,7 @@ class EventMemory:
         first = np.empty(size, np.int64)
         begin = self.next_number
         if size:
-            self._make_room(size, int(watermarks_ms[-1]))
+            self._make_room(size, int(watermarks_ms[0]))
             self.taken += idset.remember(self.table, hashes, watermarks_ms, begin, self.period_ms, 0, first)
             self.next_number += size
         return begin, first
@@ -90,10 +91,17 @@ class EventMemory:
         """Return ids, contents and answers as arrays."""
         kept = msgspec.msgpack.encode(list(self._kept()), enc_hook=_plain)
         return {
-            "table": self.table[self.table[:, 1] != 0],
+            "table": self._alive(),
             "next_number": np.array([self.next_number]),
             "kept": np.frombuffer(kept, np.uint8),
         }
+
+    def _alive(self) -> NDArray[np.int64]:
+        """Return the ids that a later event may see; with dead ones each restored table would be larger."""
+        taken: NDArray[np.int64] = self.table[self.table[:, 1] != 0]
+        if not len(taken):
+            return taken
+        return np.ascontiguousarray(taken[taken[:, 2] >= taken[:, 2].max() - self.period_ms], np.int64)
 
     def _kept(self) -> Iterator[tuple[int, int, Content, Decision]]:
         for run in self.runs:
@@ -166,6 +174,9 @@ class _Answer(msgspec.Struct):
     hits: list[Hit]
     features: dict[str, bool | int | float | str | None]
     lists: list[ListMatch]
+    patterns: list[PatternMatch]
+    elapsed: list[PatternMatch]
+    incomplete: list[str]
     duplicate: bool
     values: list[float]
     rule_numbers: list[int]
@@ -179,6 +190,9 @@ class _Answer(msgspec.Struct):
             tuple(self.hits),
             dict(self.features),
             tuple(self.lists),
+            tuple(self.patterns),
+            tuple(self.elapsed),
+            tuple(self.incomplete),
             self.duplicate,
             np.array(self.values, np.float64),
             tuple(self.rule_numbers),

@@ -21,6 +21,7 @@ from riskweave.expressions import run as expressions
 from riskweave.features import state as features
 from riskweave.lists import plan as lists
 from riskweave.models import plan as models
+from riskweave.patterns import plan as patterns
 from riskweave.policy.plan import Plan
 from riskweave.rules import plan as rules
 
@@ -28,8 +29,7 @@ from riskweave.rules import plan as rules
 def decide(plan: Plan, state: State, batch: Batch) -> None:
     """Carry a batch through every room; each program runs right after the room of its stage."""
     remember(plan, state, batch)
-    for stage in (STAGE_FEATURES, STAGE_PATTERNS):
-        expressions.step(plan.programs[stage], state.strings, batch)
+    expressions.step(plan.programs[STAGE_PATTERNS], state.strings, batch)
     models.step(plan.models, state.models, batch)
     expressions.step(plan.programs[STAGE_MODELS], state.strings, batch)
     for stage in range(STAGE_TABLES, len(plan.programs)):
@@ -40,9 +40,17 @@ def decide(plan: Plan, state: State, batch: Batch) -> None:
 
 
 def remember(plan: Plan, state: State, batch: Batch, only: NDArray[np.bool_] | None = None) -> None:
-    """Carry a batch as far as state goes: what a history needs to leave its traces, in all tables or some."""
+    """Carry a batch as far as state goes: what a history needs to leave its traces.
+
+    With `only` the batch goes into those tables of the features alone.
+    """
     attributes.step(plan.attributes, state.attributes, batch)
     expressions.step(plan.programs[STAGE_DECODED], state.strings, batch)
     lists.step(plan.lists, state.lists, batch)
     expressions.step(plan.programs[STAGE_LISTS], state.strings, batch)
     features.step(plan.features, state.features, batch, only)
+    if only is not None:
+        return
+    expressions.step(plan.programs[STAGE_FEATURES], state.strings, batch)
+    if plan.patterns.patterns:
+        batch.matches = patterns.step(plan.patterns, state.patterns, batch)

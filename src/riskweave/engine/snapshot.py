@@ -68,8 +68,11 @@ class Snapshot:
     def write(self, path: Path) -> None:
         """Write the container to a file, whole or not at all."""
         beside = path.with_name(path.name + ".part")
-        beside.write_bytes(self.to_bytes())
-        beside.replace(path)
+        try:
+            beside.write_bytes(self.to_bytes())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: Path) -> Snapshot:

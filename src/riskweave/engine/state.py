@@ -11,6 +11,7 @@ from riskweave.expressions.run import StringTables
 from riskweave.features.state import FeaturesState
 from riskweave.lists.state import ListsState
 from riskweave.models.plan import ModelsState
+from riskweave.patterns.state import PatternsState
 from riskweave.policy.plan import Plan
 
 # Before any event: earlier than every time an event may have.
@@ -25,6 +26,7 @@ class State:
     attributes: AttributesState
     lists: ListsState
     features: FeaturesState
+    patterns: PatternsState
     models: ModelsState
     memory: EventMemory
     labels: LabelQueue
@@ -39,21 +41,33 @@ class State:
             attributes=AttributesState.create(plan.attributes),
             lists=ListsState.create(plan.lists),
             features=FeaturesState.create(plan.features),
+            patterns=PatternsState.create(plan.patterns),
             models=ModelsState.create(plan.models),
             memory=EventMemory(plan.settings.dedupe_ms),
             labels=LabelQueue(),
         )
 
     def describe(self, plan: Plan) -> dict[str, object]:
-        """Return how much is remembered, room by room."""
+        """Return how much is remembered, room by room.
+
+        Bounded by what the policy needs: features (windows), ids (`dedupe`), texts (what is in use,
+        or the pool's limit). Grows with what it is told, for ever: entries added to lists, versions
+        of attributes. A label waits until its time has come.
+        """
         return {
             "events": self.events,
             "watermark_ms": self.watermark_ms if self.events else None,
             "features": self.features.describe(plan.features),
+            "patterns": self.patterns.describe(),
             "models": self.models.describe(),
             "lists": self.lists.describe(),
             "attributes": self.attributes.describe(),
             "ids": {"remembered": len(self.memory), "bytes": self.memory.table.nbytes},
-            "labels_on_their_way": len(self.labels),
-            "texts": {"count": len(plan.pool), "answers_bytes": self.strings.nbytes},
+            "labels": {"on_their_way": len(self.labels), "bytes": self.labels.nbytes},
+            "texts": {
+                "count": len(plan.pool.codes),
+                "codes": len(plan.pool),
+                "dropped_beyond": plan.pool.until,
+                "answers_bytes": self.strings.nbytes,
+            },
         }

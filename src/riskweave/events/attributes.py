@@ -531,6 +531,8 @@ class AttributesState:
 
     def _enter(self, update: Update) -> None:
         living = self._find(update.entity)
+        if len(self.updates) >= VERSIONS_MAX:
+            raise LimitError(f"attributes were updated {VERSIONS_MAX} times, as often as they may be")
         given: dict[int, float] = {}
         for name, value in update.values.items():
             attribute = living.table.attributes.get(name)
@@ -550,6 +552,14 @@ class AttributesState:
         if at is None:
             raise EventError("entity", entity, f"an entity with attributes; {did_you_mean(entity, self._at)}")
         return self.living[at]
+
+    def mark_texts(self, used: NDArray[np.bool_]) -> None:
+        """Mark the codes of all texts that versions hold."""
+        for living in self.living:
+            for attribute in living.table.attributes.values():
+                if attribute.type.is_text:
+                    codes = living.known[:, living.table.places[attribute.name]]
+                    used[codes[~np.isnan(codes)].astype(np.int64)] = True
 
     def snapshot(self) -> bytes:
         """Return every update since the policy went live; the policy's own tables are its own."""
@@ -578,7 +588,11 @@ class AttributesState:
             }
             for each in self.living
         }
-        return {"bytes": sum(each.bytes for each in self.living), "entities": entities}
+        return {
+            "bytes": sum(each.bytes for each in self.living),
+            "updates": len(self.updates),
+            "entities": entities,
+        }
 
 
 class _StoredUpdate(msgspec.Struct, frozen=True, array_like=True):

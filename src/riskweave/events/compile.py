@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
+from operator import itemgetter
+from struct import Struct
 from typing import Any
 
 from riskweave.batch import STAGE_DECODED, TIME_ROW, TYPE_ROW, Layout
 from riskweave.errors import PolicyError, Span, did_you_mean
-from riskweave.events.plan import DecodePlan, FieldPlan, Rates, TypePlan
+from riskweave.events.plan import DecodePlan, FieldPlan, PlainFloats, Rates, TypePlan
 from riskweave.events.setters import setter
 from riskweave.events.spec import EventsSpec, EventType, Field
 from riskweave.events.values import cleaner, money_cleaner
@@ -68,11 +71,14 @@ class EventsCompiler:
             for field in each.fields:
                 sources.update(field.names)
                 sources.update(field.pair or ())
+        key_rows = tuple(sorted(set(self._key_rows()) | set(self._composites.values())))
         return DecodePlan(
             types=types,
             rows=rows,
-            key_rows=tuple(sorted(set(self._key_rows()) | set(self._composites.values()))),
+            key_rows=key_rows,
             dense=rows[-1] < 2 * len(rows),
+            cells=Struct(f"{rows[-1] + 1}d"),
+            hashes=Struct(f"{key_rows[-1] + 1 if key_rows else 0}Q"),
             layout=self.layout,
             pool=self.pool,
             currency=self.spec.currency,
@@ -107,6 +113,7 @@ class EventsCompiler:
             for name, plan in plans.items()
             if name != each.time or plan.row > TIME_ROW or plan.key_row >= 0
         )
+        setters = tuple(setter(plan, self.spec.currency, self.pool) for plan in columns)
         composites = tuple(
             (row, tuple(self.layout.keys[name] for name in fields))
             for fields, row in self._composites.items()
@@ -122,7 +129,11 @@ class EventsCompiler:
             labels=tuple(plan for plan in plans.values() if plan.field.type is Type.LABEL),
             composites=composites,
             columns=columns,
-            setters=tuple(setter(plan, self.spec.currency, self.pool) for plan in columns),
+            setters=setters,
+            floats=_plain_floats(columns),
+            others=tuple(
+                each for plan, each in zip(columns, setters, strict=True) if not _is_plain_float(plan)
+            ),
         )
 
     def _field_plan(self, field: Field, rates: Rates | None) -> FieldPlan:
@@ -153,3 +164,17 @@ class EventsCompiler:
 
 def _is_pair(field: Field) -> bool:
     return field.type is Type.LOCATION and len(field.sources) == 2
+
+
+def _plain_floats(columns: tuple[FieldPlan, ...]) -> PlainFloats | None:
+    """Return the float fields that need no check of their own, when there are enough to gain by it."""
+    plain = [plan for plan in columns if _is_plain_float(plan)]
+    if len(plain) < 2:
+        return None
+    return PlainFloats(itemgetter(*(plan.names[0] for plan in plain)), tuple(plan.row for plan in plain))
+
+
+def _is_plain_float(plan: FieldPlan) -> bool:
+    field = plan.field
+    ranged = field.low > -inf or field.high < inf or bool(field.allowed)
+    return field.type is Type.FLOAT and plan.key_row < 0 and not ranged

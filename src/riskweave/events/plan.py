@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any, Protocol
 
 from riskweave.batch import Layout
@@ -43,12 +44,20 @@ class FieldPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PlainFloats:
+    """Float fields without ranges and keys, which a record gives all at once: `get` returns a tuple."""
+
+    get: Callable[[Record], tuple[Any, ...]]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TypePlan:
     """How the records of one event type are decoded.
 
     `code` is its name in the string pool. `fields` are all its fields, `columns` those to look at
-    beside the time, and `setters` do the same for one record. `composites` are the row of each
-    composite key and those of its parts.
+    beside the time, and `setters` do the same for one record; `others` are those that are left to do
+    when `floats` went well. `composites` are the row of each composite key and those of its parts.
     """
 
     name: str
@@ -61,6 +70,8 @@ class TypePlan:
     composites: tuple[tuple[int, tuple[int, ...]], ...]
     columns: tuple[FieldPlan, ...]
     setters: tuple[Setter, ...]
+    floats: PlainFloats | None
+    others: tuple[Setter, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,8 @@ class DecodePlan:
     """All that decoding needs.
 
     `rows` and `key_rows` are those that decoding fills; `dense` says that few others lie between
-    them. `sources` are the names of the file columns that matter; a reader need not read others.
+    them; `cells` and `hashes` write both to a batch of one. `sources` are the names of the file
+    columns that matter; a reader need not read others.
     `labels` are the names of the label fields of all types.
     """
 
@@ -76,6 +88,8 @@ class DecodePlan:
     rows: tuple[int, ...]
     key_rows: tuple[int, ...]
     dense: bool
+    cells: Struct
+    hashes: Struct
     layout: Layout
     pool: StringPool
     currency: str

@@ -330,6 +330,9 @@ def _read_csv(path: Path, packed: bool, columns: frozenset[str] | None) -> Itera
         if len(names) > FIELDS_MAX:
             raise LimitError(f"the header has {len(names)} columns, at most {FIELDS_MAX} are read")
         wanted = names if columns is None else [name for name in names if name in columns] or names[:1]
+        twice = next((name for name in wanted if names.count(name) > 1), None)
+        if twice is not None:
+            raise LimitError(f"the header names `{twice}` more than once")
         bad: list[tuple[int, str]] = []
         reader = _open_csv(file, names, wanted, delimiter, bad)
         first = 2

@@ -35,6 +35,10 @@ class Rejected:
     record: object
     error: EventError
 
+    def __post_init__(self) -> None:
+        # An error holds the frames it came through, and these all they knew: whole states, for ever.
+        self.error.__traceback__ = self.error.__cause__ = self.error.__context__ = None
+
 
 @dataclass(slots=True)
 class Decoded:

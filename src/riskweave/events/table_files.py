@@ -69,13 +69,17 @@ def beside(folder: Path | None, file: str, span: Span | None) -> Path:
             "give `folder=`, or write the values out",
         )
     root = folder.resolve()
-    path = (root / file).resolve()
+    try:
+        path = (root / file).resolve()
+        is_file = path.is_file()
+    except (OSError, ValueError):
+        raise PolicyError(f"`{file[:60]}` cannot be the name of a file", span) from None
     if not path.is_relative_to(root):
         raise PolicyError(
             f"`{file}` lies outside the policy's folder", span, "put the file beside the policy"
         )
-    if not path.is_file():
-        there = sorted(each.name for each in root.iterdir() if each.suffix in _FORMATS)
+    if not is_file:
+        there = sorted(each.name for each in root.iterdir() if each.suffix in _FORMATS and each.is_file())
         raise PolicyError(f"there is no file `{file}` beside the policy", span, did_you_mean(file, there))
     return path
 
@@ -83,6 +87,13 @@ def beside(folder: Path | None, file: str, span: Span | None) -> Path:
 def read_table(path: Path, name: str | None = None) -> TextTable:
     """Read a CSV file (with a header line) or a Parquet file; `name` is how errors call it."""
     label = name or path.name
+    try:
+        return _read(path, label)
+    except OSError as error:
+        raise PolicyError(f"the file cannot be read ({error.strerror})", Span(label)) from None
+
+
+def _read(path: Path, label: str) -> TextTable:
     size = path.stat().st_size
     if size > FILE_BYTES_MAX:
         raise PolicyError(f"the file has {size} bytes", Span(label), f"at most {FILE_BYTES_MAX} are read")

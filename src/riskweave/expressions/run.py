@@ -14,6 +14,8 @@ from riskweave.kernels.program import run_program
 from riskweave.kernels.text_answers import NO_ANSWER, copy_answers, put_answers, unknown_codes
 
 _ANSWERS_MIN = 1024
+# With so many answers known, all are forgotten and found again: 16 bytes each, twice that in the table.
+_ANSWERS_MAX = 4_000_000
 
 
 class Values(Protocol):
@@ -58,6 +60,8 @@ class StringTables:
 
     def learn(self, function: int, codes: NDArray[np.float64]) -> None:
         """Answer a text function for every code that it was not asked of before."""
+        if self.count > _ANSWERS_MAX:
+            self.rebuild()
         self._reserve(codes.size)
         unknown = np.empty(codes.size, np.int64)
         functions = len(self.symbols.text_functions)

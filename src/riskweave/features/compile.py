@@ -43,6 +43,7 @@ class _Value:
     parameter: float
     signature: str
     scale: float = 1.0
+    is_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,6 +464,9 @@ class FeaturesCompiler:
             scale = self._money_scale
             text = f"minor {signature(column)} {scale:g}"
             return self._keep(table, _Value(at.VALUE_SCALED, column.index, scale, text, scale))
+        if column.type.is_text:
+            text = f"text {signature(column)}"
+            return self._keep(table, _Value(at.VALUE_NUMBER, column.index, 0.0, text, is_text=True))
         return self._keep(table, _Value(at.VALUE_NUMBER, column.index, 0.0, f"number {signature(column)}"))
 
     def _identity(self, table: _Table, column: Col) -> _Value:
@@ -470,7 +474,7 @@ class FeaturesCompiler:
         if column.type.is_text and column.stage == 0:
             try:
                 row = self._events.key((column.name,))
-            except KeyError:
+            except (KeyError, PolicyError):  # computed, or an attribute: no field
                 return self._value(table, column)
             return self._keep(table, _Value(at.VALUE_HASH, row, 0.0, f"hash {column.name}"))
         return self._value(table, column)
@@ -765,6 +769,7 @@ class _Writer:
             lasting=tuple(lasting),
             windows=len(windows),
             features=sum(len(outputs) for outputs in table.visits.values()),
+            texts=tuple(value_offset[value.signature] for value in values if value.is_text),
         )
 
     def _length(self, window: _Window) -> int:

@@ -36,6 +36,7 @@ class TablePlan:
     lasting: tuple[tuple[str, int], ...]  # what is remembered without a window, and its words
     windows: int
     features: int
+    texts: tuple[int, ...] = ()  # the words of an entry that are codes of texts
 
     @property
     def name(self) -> str:

@@ -58,7 +58,7 @@ class EventKeys(Protocol):
     """Where the hashes of key fields are."""
 
     def key(self, fields: tuple[str, ...]) -> int:
-        """Return the row of `Batch.keys` for these fields; KeyError when one is no field."""
+        """Return the row of `Batch.keys` for these fields; KeyError or PolicyError when one is none."""
         ...
 
 

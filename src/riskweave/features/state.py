@@ -93,6 +93,13 @@ class FeaturesState:
             kernels.rehash(self.meta, self.index, index)
             self.index = index
 
+    def mark_texts(self, plan: FeaturesPlan, used: NDArray[np.bool_]) -> None:
+        """Mark the codes of all texts that histories hold."""
+        for number, table in enumerate(plan.tables):
+            if table.texts:
+                places = np.array(table.texts, np.int64)
+                kernels.mark_codes(plan.words, self.meta, self.index, self.heap, number, places, used)
+
     # ---- leaving and coming back
 
     def snapshot(self) -> dict[str, NDArray[np.int64]]:
@@ -149,6 +156,8 @@ def step(
 
     The arrays of the batch must be contiguous: kernels read them as they lie in memory.
     """
+    if not plan.tables:
+        return
     labels = _NO_LABELS
     if batch.labels is not None and plan.label_tables:
         arrivals = batch.labels

@@ -235,17 +235,18 @@ def _of_values(plan, p, out, meta, heap, record, bounds, values, keys, wide, i):
         return low / float_of(plan[out + 7])
     # Runs of equal values: entropy and mode.
     most = 0
-    weighted = 0.0
+    weighted = 0.0  # as a pair, exact: the order of the values, which codes of text decide, is of no account
+    weighted_low = 0.0
     run = 0
     for k in range(count):
         run += 1
         if k + 1 == count or heap[start + k + 1] != heap[start + k]:
             if run > 1:
-                weighted += run * math.log2(float(run))
+                weighted, weighted_low = add_one(weighted, weighted_low, run * math.log2(float(run)))
             most = max(most, run)
             run = 0
     if operation == OUT_ENTROPY:
-        return max(math.log2(float(count)) - weighted / count, 0.0)
+        return max(math.log2(float(count)) - (weighted + weighted_low) / count, 0.0)
     for seq in range(heap[bounds + 1] - 1, heap[bounds] - 1, -1):
         there = address(plan, p, heap, record, seq)
         if matches(plan, acc, heap, there):

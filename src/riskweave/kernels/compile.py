@@ -31,11 +31,25 @@ STAMP = _stamp()
 
 
 def _cached(dispatcher):
-    """Let the disk cache of a compiled function end with any change of any kernel."""
+    """Let the disk cache of a compiled function end with any change of any kernel.
+
+    Helpers too: one that calls another has that one's machine code in its own.
+    """
     cache = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if cache is not None:
         cache._source_stamp = STAMP
     return dispatcher
+
+
+def is_cached(function: object) -> bool:
+    """Tell whether a kernel has machine code on disk, or needs none; what is there may be for other types."""
+    cache = getattr(getattr(function, "_cache", None), "_cache_file", None)
+    if cache is None:
+        return True
+    try:
+        return bool(cache._load_index())
+    except (OSError, EOFError):
+        return False
 
 
 def kernel(function):
@@ -45,7 +59,20 @@ def kernel(function):
 
 def inline_kernel(function):
     """Compile a helper that other kernels call, small enough to be inlined by LLVM."""
-    return numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", inline="never")(function)
+    return _cached(
+        numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", inline="never")(function)
+    )
+
+
+def lean_kernel(function):
+    """Compile like `kernel`, without reference counting of arrays.
+
+    For kernels whose helpers pass many arrays on: counting them at every call costs more than the
+    work. The arrays are the caller's, who keeps them alive; allocating does not compile.
+    """
+    return _cached(
+        numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)(function)
+    )
 
 
 if config.DISABLE_JIT:

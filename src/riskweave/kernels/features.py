@@ -108,7 +108,7 @@ from riskweave.kernels.history import (
     salted,
     start_anew,
 )
-from riskweave.kernels.words import pointer, warm
+from riskweave.kernels.words import NULL, pointer, unpack, warm
 
 DONE = 0
 HEAP_FULL = 1
@@ -669,6 +669,24 @@ def extract(plan_, meta_, index_, heap_, table, only, about_, entries_, lasting_
                 lasting[kept] = heap[record + offset + word]
                 kept += 1
     return number
+
+
+@kernel
+def mark_codes(plan_, meta_, index_, heap_, table, places_, used_):
+    """Mark every code of a text that a table's histories hold; `places` are its words of an entry."""
+    plan, meta, index, heap = pointer(plan_), pointer(meta_), pointer(index_), pointer(heap_)
+    meta[INDEX_WORDS] = index_.size
+    p = plan[plan[BLOCKS] + table]
+    for at in range(0, index_.size, 2):
+        if index[at] == 0 or heap[index[at + 1] + R_TABLE] != table:
+            continue
+        record = index[at + 1]
+        for seq in range(heap[record + R_FIRST], heap[record + R_NEXT]):
+            there = address(plan, p, heap, record, seq)
+            for number in range(places_.size):
+                word = heap[there + places_[number]]
+                if word != NULL:
+                    used_[int(unpack(word))] = True
 
 
 @kernel

@@ -341,7 +341,11 @@ class ListsState:
     def describe(self) -> dict[str, object]:
         """Tell bytes, and per list its kind and how many entries it has."""
         tables = self.resolved.nbytes + self.table.nbytes + self.bounds.nbytes
-        return {"bytes": tables, "lists": {each.compiled.name: each.describe() for each in self._living}}
+        return {
+            "bytes": tables,
+            "changes": len(self.changes),
+            "lists": {each.compiled.name: each.describe() for each in self._living},
+        }
 
 
 def adopt(old: ListsState, new: ListsState) -> int:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from riskweave.errors import PolicyError
+from riskweave.expressions.build import make
 from riskweave.expressions.strings import StringPool
+from riskweave.expressions.types import Type
+from riskweave.patterns.automaton import Stage
+from riskweave.patterns.check import findings as pattern_findings
+from riskweave.patterns.formula import All, Atom
 from riskweave.policy.compile import Compilation, compile_all
-from riskweave.policy.expectations import read_tests
+from riskweave.policy.expectations import Known, read_tests
 from riskweave.policy.policy import Policy
 from riskweave.rules.check import check as check_rules
+from riskweave.rules.conditions import never, take_apart
 from riskweave.rules.findings import Finding
 
 
@@ -16,10 +24,41 @@ def check_policy(policy: Policy) -> list[Finding]:
     compilation = compile_all(policy, StringPool())
     findings = [
         *check_rules(compilation.rules),
+        *_patterns(compilation),
         *_unused(compilation),
         *_tests(policy, compilation),
     ]
     return sorted(findings, key=lambda each: (each.span.file, each.span.line, each.span.column))
+
+
+def _patterns(compilation: Compilation) -> list[Finding]:
+    found = [
+        Finding("warning", f"pattern `{each.pattern}` {each.message}", each.span, each.hint)
+        for each in pattern_findings(compilation.patterns)
+    ]
+    for name, compiled in compilation.patterns.patterns.items():
+        found += _impossible_stages(compilation, name, compiled.stages)
+    return found
+
+
+def _impossible_stages(compilation: Compilation, pattern: str, stages: Sequence[Stage]) -> list[Finding]:
+    """Name stages whose conditions on one value contradict each other, as rules are looked at."""
+    found: list[Finding] = []
+    for stage in stages:
+        if stage.group is not None:
+            found += _impossible_stages(compilation, pattern, stage.group)
+        parts = stage.where.parts if isinstance(stage.where, All) else (stage.where,)
+        plain = tuple(part.node for part in parts if isinstance(part, Atom))
+        if plain and never(take_apart(make("and", plain, Type.BOOL), compilation.plan.pool)):
+            found.append(
+                Finding(
+                    "warning" if stage.spec.is_not else "error",
+                    f"pattern `{pattern}`: no event can meet stage `{stage.name}`",
+                    stage.spec.span,
+                    "its conditions contradict each other",
+                )
+            )
+    return found
 
 
 def _unused(compilation: Compilation) -> list[Finding]:
@@ -57,9 +96,13 @@ def _tests(policy: Policy, compilation: Compilation) -> list[Finding]:
     try:
         root = policy.document.tests()
         if root is not None:
-            read_tests(
-                root, [rule.id for rule in compilation.plan.rules.rules], list(compilation.scope.named)
+            plan = compilation.plan
+            known = Known(
+                [rule.id for rule in plan.rules.rules],
+                list(compilation.scope.named),
+                [each.name for each in plan.patterns.patterns],
             )
+            read_tests(root, known)
     except PolicyError as error:
         return [Finding("error", error.message, error.span, error.hint)]
     return []

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
+
 from riskweave.batch import Layout
 from riskweave.decision.plan import compile_decision
 from riskweave.document import Node
@@ -19,14 +21,19 @@ from riskweave.events.compile import EventsCompiler
 from riskweave.events.money import currency_digits
 from riskweave.events.rates import Rates
 from riskweave.events.spec import EventsSpec, read_spec
+from riskweave.events.table_files import beside
+from riskweave.expressions.check import check_condition
 from riskweave.expressions.compile import Compiler
+from riskweave.expressions.parse import parse
 from riskweave.expressions.strings import StringPool
-from riskweave.expressions.types import Type
+from riskweave.expressions.types import Scope, Type, Typed
 from riskweave.features.compile import FeaturesCompiler
 from riskweave.lists.compile import ListsCompiler
 from riskweave.lists.spec import read_lists
 from riskweave.models.compile import ModelsCompiler
 from riskweave.models.spec import read_models
+from riskweave.patterns.compile import PatternsCompiler
+from riskweave.patterns.spec import read_patterns
 from riskweave.policy.arguments import EntityRoles, FeatureCalls
 from riskweave.policy.constants import read_constants
 from riskweave.policy.definitions import definitions
@@ -72,6 +79,7 @@ class Compilation:
     plan: Plan
     scope: PolicyScope
     lists: ListsCompiler
+    patterns: PatternsCompiler
     rules: RulesCompiler
 
 
@@ -82,6 +90,11 @@ def compile_policy(policy: Policy, pool: StringPool) -> Plan:
 
 def compile_all(policy: Policy, pool: StringPool) -> Compilation:
     """Compile, and keep the compilers."""
+    with pool.noting() as texts:
+        return _compile(policy, pool, texts)
+
+
+def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
     document, settings = policy.document, policy.settings
     mistakes = Mistakes()
     root, folder = document.root, document.folder
@@ -133,6 +146,7 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
     )
     scope.outputs = {**models.outputs, **rules.outputs}
     scope.shadows, scope.local = models.shadows, lambda: rules.local
+    patterns = mistakes.attempt(lambda: _patterns(policy, events, fields, layout, compiler, scope, mistakes))
     for name in models.specs:
         mistakes.attempt(lambda name=name: _refuse_model(scope, rules, models, name))  # type: ignore[misc]
     for name, node in section.items() if section is not None else ():
@@ -145,10 +159,13 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
     mistakes.raise_all()
     assert models_plan is not None
     assert rules_plan is not None
+    assert patterns is not None
+    patterns_plan = patterns.plan()
 
     outputs = (*((name, scope.columns[name]) for name in scope.named), *models.columns.items())
     programs = compiler.finish()
     risks = [rules_plan.risk.index, *(column.index for column in rules_plan.risks.values())]
+    risks += [each.risk_row for each in patterns_plan.patterns]
     risks += [model.score_row for model in models_plan.models if model.risk]
     plan = Plan(
         version=policy.version,
@@ -160,14 +177,44 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
         attributes=attributes.finish(),
         lists=lists.finish(),
         features=features.finish(),
+        patterns=patterns_plan,
         models=models_plan,
         rules=rules_plan,
         decision=compile_decision(settings.bands, risks, rules_plan.floor.index, rules_plan.ceiling.index),
         programs=programs,
         outputs=outputs,
         labels={name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())},
+        texts=np.array(sorted(texts), np.int64),
     )
-    return Compilation(plan, scope, lists, rules)
+    return Compilation(plan, scope, lists, patterns, rules)
+
+
+def _patterns(
+    policy: Policy,
+    events: EventsSpec,
+    fields: EventsCompiler,
+    layout: Layout,
+    compiler: Compiler,
+    scope: PolicyScope,
+    mistakes: Mistakes,
+) -> PatternsCompiler:
+    """Compile the patterns; from then on the scope knows their names."""
+    specs = read_patterns(policy.document.section("patterns"))
+    keys = (
+        {role.name: fields.key(role.key) for each in events.entities for role in each.roles} if specs else {}
+    )
+
+    def condition(node: Node, inner: Scope) -> Typed:
+        return check_condition(parse(node.text(), node.span), inner)
+
+    patterns = PatternsCompiler(layout, compiler, condition, scope, keys)
+    scope.patterns = patterns
+    for spec in specs:
+        taken = scope.kind_of(spec.name)
+        if taken and taken != "pattern":
+            mistakes.add(PolicyError(f"`{spec.name}` is a {taken} already", spec.span, "choose another name"))
+        mistakes.attempt(lambda spec=spec: patterns.add(spec))  # type: ignore[misc]
+    return patterns
 
 
 def _refuse_taken(scope: PolicyScope, name: str, node: Node) -> None:
@@ -194,7 +241,8 @@ def _rates(policy: Policy) -> Rates | None:
     node = section.need("rates") if section is not None else None
     if folder is None:
         raise PolicyError("a policy without a folder has no rates file", node.span if node else None)
-    return Rates.read(folder / settings.rates, settings.currency)
+    path = beside(folder, settings.rates, node.span if node else None)
+    return Rates.read(path, settings.currency, settings.rates)
 
 
 def _attribute_specs(events: EventsSpec, policy: Policy) -> list[AttributesSpec]:

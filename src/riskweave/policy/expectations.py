@@ -34,6 +34,7 @@ class Expectation:
     includes: list[str]
     excludes: list[str]
     features: dict[str, Node]
+    patterns: list[str] | None
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,22 @@ class PolicyTest:
     expect: dict[int, Expectation]
 
 
-def read_tests(root: Node, rule_ids: Sequence[str], features: Sequence[str]) -> list[PolicyTest]:
-    """Read tests.yaml; names of rules and features that do not exist are refused."""
+@dataclass(frozen=True)
+class Known:
+    """What tests may speak of: rules, named features and patterns, by name."""
+
+    rules: Sequence[str]
+    features: Sequence[str]
+    patterns: Sequence[str]
+
+
+def read_tests(root: Node, known: Known) -> list[PolicyTest]:
+    """Read tests.yaml; names of rules, features and patterns that do not exist are refused."""
     root.only("tests")
-    return [_test(node, rule_ids, features) for node in root.need("tests").elements()]
+    return [_test(node, known) for node in root.need("tests").elements()]
 
 
-def _test(node: Node, rule_ids: Sequence[str], features: Sequence[str]) -> PolicyTest:
+def _test(node: Node, known: Known) -> PolicyTest:
     node.only("name", "events", "expect", "description")
     events = [_record(each) for each in node.need("events").elements()]
     if not events:
@@ -65,29 +75,35 @@ def _test(node: Node, rule_ids: Sequence[str], features: Sequence[str]) -> Polic
                 f"{len(elements)} expectations for {len(events)} events",
                 "write one for each event, `{}` for any",
             )
-        wanted = {index: _expectation(each, rule_ids, features) for index, each in enumerate(elements)}
+        wanted = {index: _expectation(each, known) for index, each in enumerate(elements)}
     else:
-        wanted = {len(events) - 1: _expectation(expect, rule_ids, features)}
+        wanted = {len(events) - 1: _expectation(expect, known)}
     return PolicyTest(node.need("name").text(), node, events, wanted)
 
 
-def _expectation(node: Node, rule_ids: Sequence[str], features: Sequence[str]) -> Expectation:
-    node.only("action", "score", "rules", "includes", "excludes", "features")
+def _expectation(node: Node, known: Known) -> Expectation:
+    node.only("action", "score", "rules", "includes", "excludes", "features", "patterns")
     action, score, rules, values = (node.get(key) for key in ("action", "score", "rules", "features"))
-    for key in ("rules", "includes", "excludes"):
+    for key, names, what in (
+        ("rules", known.rules, "rule"),
+        ("includes", known.rules, "rule"),
+        ("excludes", known.rules, "rule"),
+        ("patterns", known.patterns, "pattern"),
+    ):
         named = node.get(key)
         for each in named.texts() if named else []:
-            if each not in rule_ids:
+            if each not in names:
                 raise PolicyError(
-                    f"there is no rule `{each}`", named.span if named else None, did_you_mean(each, rule_ids)
+                    f"there is no {what} `{each}`", named.span if named else None, did_you_mean(each, names)
                 )
     for name, _ in values.items() if values else []:
-        if name not in features:
+        if name not in known.features:
             raise PolicyError(
                 f"there is no feature `{name}`",
                 values.key_span(name) if values else None,
-                did_you_mean(name, features),
+                did_you_mean(name, known.features),
             )
+    patterns = node.get("patterns")
     includes, excludes = node.get("includes"), node.get("excludes")
     return Expectation(
         node=node,
@@ -97,6 +113,7 @@ def _expectation(node: Node, rule_ids: Sequence[str], features: Sequence[str]) -
         includes=includes.texts() if includes else [],
         excludes=excludes.texts() if excludes else [],
         features=dict(values.items()) if values else {},
+        patterns=patterns.texts() if patterns else None,
     )
 
 

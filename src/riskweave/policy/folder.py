@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ SECTIONS = (
     "constants",
     "lists",
     "features",
+    "patterns",
     "models",
     "rule_groups",
     "rules",
@@ -84,9 +86,18 @@ def from_values(values: dict[str, object], folder: Path | None = None) -> Docume
     entries: dict[str, Node] = {}
     keys: dict[str, Span] = {}
     _join(entries, keys, from_python(values))
-    canonical = json.dumps(values, sort_keys=True, default=str, ensure_ascii=False)
+    canonical = json.dumps(_by_text(values), sort_keys=True, default=str, ensure_ascii=False)
     version = hashlib.sha256(canonical.encode()).hexdigest()
     return Document(Node(entries, Span("policy"), "policy", keys), folder, version, "policy")
+
+
+def _by_text(value: object) -> object:
+    """Return plain values with every name as text, as nodes have them."""
+    if isinstance(value, Mapping):
+        return {str(key): _by_text(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_by_text(each) for each in value]
+    return value
 
 
 def _join(entries: dict[str, Node], keys: dict[str, Span], document: Node) -> None:

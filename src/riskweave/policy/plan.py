@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from riskweave.batch import Layout
 from riskweave.decision.plan import DecisionPlan
 from riskweave.events.attributes import AttributesPlan
@@ -15,6 +18,7 @@ from riskweave.expressions.types import Col
 from riskweave.features.plan import FeaturesPlan
 from riskweave.lists.plan import ListsPlan
 from riskweave.models.plan import ModelsPlan
+from riskweave.patterns.plan import PatternsPlan
 from riskweave.policy.settings import Settings
 from riskweave.rules.plan import RulesPlan
 
@@ -24,7 +28,8 @@ class Plan:
     """Every room's plan, the programs between them, and the named outputs.
 
     `programs[s]` runs right after the room of stage s. `labels` maps a label field to its number
-    and the delay with which it arrives when it comes in the events themselves.
+    and the delay with which it arrives when it comes in the events themselves. `texts` are the codes
+    of the pool that the plan is made of.
     """
 
     version: str
@@ -36,9 +41,11 @@ class Plan:
     attributes: AttributesPlan
     lists: ListsPlan
     features: FeaturesPlan
+    patterns: PatternsPlan
     models: ModelsPlan
     rules: RulesPlan
     decision: DecisionPlan
     programs: tuple[Program, ...]
     outputs: tuple[tuple[str, Col], ...]
     labels: dict[str, tuple[int, int]]
+    texts: NDArray[np.int64]

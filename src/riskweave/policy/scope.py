@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from riskweave.batch import Layout
@@ -47,6 +48,28 @@ class Lists(Protocol):
     def member(self, list_name: str, operand: Typed, span: Span) -> Typed: ...
 
 
+class Patterns(Protocol):
+    """Gives a pattern's hit, risk and progress their columns."""
+
+    @property
+    def patterns(self) -> Mapping[str, object]: ...
+
+    def column(self, path: tuple[str, ...]) -> Col | None: ...
+
+
+class _NoPatterns:
+    """Before any pattern is compiled."""
+
+    patterns: Mapping[str, object] = MappingProxyType({})
+
+    def column(self, path: tuple[str, ...]) -> Col | None:
+        return None
+
+
+NO_PATTERNS = _NoPatterns()
+PATTERN_PARTS = ("risk", "progress", "stages")
+
+
 class PolicyScope:
     """Resolves fields, named features, constants, lists, attributes and the outputs of tables.
 
@@ -72,6 +95,8 @@ class PolicyScope:
         self.attributes = attributes
         self.lists = lists
         self.constants = dict(constants)
+        # The patterns compiled so far: a condition of a pattern cannot read one that comes later.
+        self.patterns: Patterns = NO_PATTERNS
         self.named = dict(features.items()) if features is not None else {}
         self.feature_calls = feature_calls
         self.compiler = compiler
@@ -102,6 +127,8 @@ class PolicyScope:
         if name in self.named:
             self.used_features.add(name)
             return self.named_feature(name, span)
+        if name in self.patterns.patterns:
+            return self._pattern((name,), span)
         if name in self.constants:
             self.used_constants.add(name)
             return self.constants[name].node
@@ -130,6 +157,8 @@ class PolicyScope:
                 "take `shadow: true` away once it has proved itself",
             )
         base, *rest = path
+        if base in self.patterns.patterns:
+            return self._pattern(path, span)
         kind = self.field_types.get(base)
         if kind is Type.LOCATION and rest in (["lat"], ["lon"]):
             column = self.fields.field(base)
@@ -137,6 +166,17 @@ class PolicyScope:
         if self.is_entity(base) and len(rest) == 1:
             return self._attribute(base, rest[0], span)
         raise PolicyError(f"unknown name `{text}`", span, did_you_mean(text, [*self.outputs, *self.known()]))
+
+    def _pattern(self, path: tuple[str, ...], span: Span) -> Col:
+        """Return a pattern's hit, or its `.risk`, `.progress` or `.stages`."""
+        column = self.patterns.column(path)
+        if column is None:
+            raise PolicyError(
+                f"pattern `{path[0]}` has no `{'.'.join(path[1:])}`",
+                span,
+                did_you_mean(path[-1], PATTERN_PARTS) or f"it has: {', '.join(PATTERN_PARTS)}",
+            )
+        return column
 
     def _attribute(self, base: str, name: str, span: Span) -> Col:
         role = self.events.role(base)
@@ -177,6 +217,8 @@ class PolicyScope:
             return "field"
         if name in self.constants:
             return "constant"
+        if name in self.patterns.patterns:
+            return "pattern"
         if self.lists.is_list(name):
             return "list"
         if self.is_entity(name):
@@ -193,6 +235,7 @@ class PolicyScope:
         return [
             *self.field_types,
             *self.named,
+            *self.patterns.patterns,
             *self.constants,
             "event_time",
             "event_type",

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from riskweave.engine.decisions import Decisions
+from riskweave.engine.decisions import Decisions, PatternHits
 from riskweave.engine.engine import Engine
-from riskweave.events.readers import Chunk, read_events
-from riskweave.replay.files import DecisionFile, RejectedFile
+from riskweave.events.readers import Chunk, read_events, rejected_line
+from riskweave.replay.files import DecisionFile, LinesFile, match_line
 from riskweave.replay.labels import read_labels
 
 Progress = Callable[["Report"], None]
@@ -33,6 +33,7 @@ class Report:
     compile_seconds: float = 0.0
     actions: dict[str, int] = field(default_factory=dict)
     rules: dict[str, int] = field(default_factory=dict)
+    patterns: dict[str, int] = field(default_factory=dict)
 
     @property
     def events_per_second(self) -> float:
@@ -50,6 +51,7 @@ class Report:
             "compile_seconds": round(self.compile_seconds, 6),
             "actions": self.actions,
             "rules": self.rules,
+            "patterns": self.patterns,
         }
 
 
@@ -59,12 +61,14 @@ def replay(
     labels: Path | None = None,
     out: Path | None = None,
     rejected: Path | None = None,
+    matches: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Carry the events of `sources` through `engine`, in the order given.
 
-    Decisions go to `out` (Parquet), records that cannot be read to `rejected` (JSON Lines); each is
-    written beside its name and moved there at the end, so a broken run leaves no half file.
+    Decisions go to `out` (Parquet), records that cannot be read to `rejected` and matches of patterns,
+    those that the passing of time made among them, to `matches` (JSON Lines); each is written beside
+    its name and moved there at the end, so a broken run leaves no half file.
     A label column in the events counts as arriving its field's `delay` after the event; `labels` is a
     file of event_id, label, value and time of arrival.
     """
@@ -73,14 +77,21 @@ def replay(
     hits = np.zeros(len(engine.rule_ids), np.int64)
     if labels is not None:
         report.labels = read_labels(engine, labels)
-    with DecisionFile(out, engine.nothing()) as decided, RejectedFile(rejected) as refused:
+    with (
+        DecisionFile(out, engine.nothing()) as decided,
+        LinesFile(rejected) as refused,
+        LinesFile(matches) as matched,
+    ):
         for chunk in read_events(list(sources), engine.plan.decode.sources):
             report.rejected += len(chunk.rejected)
-            refused.write(chunk.rejected)
+            refused.write(map(rejected_line, chunk.rejected))
             for decisions in engine.decide_blocks(_events(chunk), chunk.place):
                 _count(report, hits, decisions)
                 decided.write(decisions)
-                refused.write(decisions.rejected)
+                refused.write(map(rejected_line, decisions.rejected))
+                if decisions.patterns is not None:
+                    _count_matches(report, decisions.patterns)
+                    matched.write(map(match_line, decisions.patterns))
             report.seconds = time.perf_counter() - started
             if progress is not None:
                 progress(report)
@@ -102,6 +113,12 @@ def count_events(paths: Iterable[Path]) -> int | None:
 
 def _events(chunk: Chunk) -> Any:
     return chunk.table if chunk.table is not None else (chunk.records or ())
+
+
+def _count_matches(report: Report, hits: PatternHits) -> None:
+    counts = np.bincount(hits.matches.pattern, minlength=len(hits.plan.patterns)).tolist()
+    for info, count in zip(hits.plan.patterns, counts, strict=True):
+        report.patterns[info.name] = report.patterns.get(info.name, 0) + count
 
 
 def _count(report: Report, hits: NDArray[np.int64], decisions: Decisions) -> None:

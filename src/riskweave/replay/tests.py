@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from riskweave.engine.decisions import Decision
 from riskweave.engine.engine import Engine
 from riskweave.errors import EventError
-from riskweave.policy.expectations import Expectation, PolicyTest, mismatch, read_tests
+from riskweave.policy.expectations import Expectation, Known, PolicyTest, mismatch, read_tests
 from riskweave.policy.policy import Policy
 
 
@@ -27,7 +27,9 @@ def run_tests(policy: Policy) -> list[Outcome]:
         return []
     engine = Engine(policy)
     empty = engine.snapshot()
-    tests = read_tests(root, engine.rule_ids, [output.name for output in engine.outputs])
+    features = [output.name for output in engine.outputs]
+    patterns = [each.name for each in engine.plan.patterns.patterns]
+    tests = read_tests(root, Known(engine.rule_ids, features, patterns))
     outcomes = []
     for test in tests:
         engine = Engine.restore(policy, empty)
@@ -62,6 +64,9 @@ def _differences(wanted: Expectation, decision: Decision) -> list[str]:
         texts.append(f"rules hit are [{', '.join(found)}], expected [{', '.join(wanted.rules)}]")
     texts += [f"rule `{rule}` did not hit" for rule in wanted.includes if rule not in found]
     texts += [f"rule `{rule}` hit" for rule in wanted.excludes if rule in found]
+    matched = sorted({match.pattern for match in decision.patterns})
+    if wanted.patterns is not None and matched != sorted(wanted.patterns):
+        texts.append(f"patterns matched are [{', '.join(matched)}], expected [{', '.join(wanted.patterns)}]")
     for name, node in wanted.features.items():
         if mismatch(node, decision.features[name]):
             expected = "nothing" if node.is_null else node.text()

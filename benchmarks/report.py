@@ -1,0 +1,281 @@
+"""Writes docs/performance.md from the results kept, so that no figure is typed by hand.
+
+python -m benchmarks.report
+"""
+
+# ruff: noqa: E501 (the lines of the page are templates)
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import RESULTS
+from benchmarks.plots import CURVES, message, short
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+
+Result = Mapping[str, Any]
+
+# Engines that are not run here: published with the workload, medians on one core of the same kind of machine.
+ELSEWHERE_WINDOWS = (
+    ("a plain Java loop", "1.4 M"),
+    ("Flink 2.3, DataStream API", "216 k"),
+    ("Flink SQL, OVER, one window of the five", "50 to 81 k"),
+    ("plain Python with deques", "81 k"),
+    ("bytewax", "16 k"),
+    ("Esper 9", "13 k"),
+    ("Redis with Lua", "8 to 9 k"),
+    ("river", "8 k"),
+)
+ELSEWHERE_RULES = (
+    ("Esper 9 filters", "1.27 M", "90 k", "26 k"),
+    ("one generated Python function", "696 k", "74 k", "39 k"),
+    ("Drools 9", "473 k", "40 k", "12.6 k"),
+    ("zen-engine", "55 k", "7.7 k", "4.2 k"),
+    ("CEL in Rust", "26 k", "3.5 k", "1.7 k"),
+)
+
+HEAD = """# Performance
+
+Every figure on this page was written by `make bench` from `benchmarks/results/*.json`; none is typed by hand.
+{machine}
+
+**How it is measured.** One process on one core, one thread in every library. Rates are events per second of
+*processor time*, the median of several runs: what else the machine does counts less than on a wall clock. A
+peer computes the same in the same run, and what both give is compared. Absolute figures differ between machines
+by a factor of two: the ratio to the peer beside it is what carries over. Figures *measured elsewhere* come with
+the workload, from one core of the same kind of machine; those engines are not run here.
+"""
+
+
+def main() -> None:
+    PAGE.write_text(
+        page({path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))})
+    )
+    print(PAGE)
+
+
+def page(results: Mapping[str, Result]) -> str:
+    """Return the page; a workload that was not run is left out."""
+    machine = next((each["machine"] for each in results.values() if "machine" in each), None)
+    known = f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}." if machine else ""
+    parts = [HEAD.format(machine=known)]
+    for name, section in SECTIONS.items():
+        if name in results:
+            parts.append(section(results[name]))
+    return "\n".join(part.strip("\n") + "\n" for part in parts)
+
+
+def table(*rows: tuple[str, ...]) -> str:
+    """Return a Markdown table; the first row is its head, columns after the first are right-aligned."""
+    head, *body = rows
+    lines = [head, ("---", *("---:" for _ in head[1:])), *body]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def windows(result: Result) -> str:
+    rows = [
+        ("engine", "events/s", "riskweave is"),
+        ("**riskweave**", f"**{short(result['riskweave_per_s'])}**", ""),
+    ]
+    for name in ("polars", "duckdb"):
+        rows.append((f"{name.capitalize().replace('db', 'DB')} (batch only, sorted history)",
+                     short(result[f"{name}_per_s"]), f"{result[f'times_{name}']} times as fast"))  # fmt: skip
+    rows += [(f"{name}, *measured elsewhere*", rate, "") for name, rate in ELSEWHERE_WINDOWS]
+    wrong = {name: result[f"differs_from_{name}"] for name in ("polars", "duckdb")}
+    return f"""## Windows: exact at every event
+
+{result["events"]:,} card payments; per customer count, sum, mean and maximum over 1 h, 24 h and 7 d, per device the count
+over 1 h and the distinct customers over 24 h, per ip address the count over 10 min. In batches, from an Arrow table to decisions.
+Values that differ: {wrong["polars"]} from Polars, {wrong["duckdb"]} from DuckDB (of several events of a key in the same
+millisecond SQL shows each the later ones; those are left out).
+
+{table(*rows)}"""
+
+
+def rules(result: Result) -> str:
+    counts = [int(name.split("_")[0]) for name in result if name.endswith("_rules")]
+    each = [result[f"{count}_rules"] for count in counts]
+
+    def row(name: str, value: Callable[[Result], str]) -> tuple[str, ...]:
+        return (name, *(value(one) for one in each))
+
+    rows = [
+        ("events/s", *(f"{count:,} rules" for count in counts)),
+        row("**riskweave, columns to hits**", lambda one: f"**{short(one['matcher_per_s'])}**"),
+        row("riskweave, columns to decisions", lambda one: short(one["all_rooms_per_s"])),
+        row("riskweave, Arrow table to decisions", lambda one: short(one["decode_and_decide_per_s"])),
+        row("NumPy, columns to hits", lambda one: short(one["numpy_per_s"])),
+        row("columns to hits: riskweave is", lambda one: f"{one['matcher_times_numpy']} times as fast"),
+        row(
+            "hits, equal to NumPy's",
+            lambda one: f"{one['hits']:,}, {'yes' if one['hits_equal_numpy'] else '**no**'}",
+        ),
+    ]
+    rows += [
+        (f"{name}, one event at a time, *measured elsewhere*", *rates) for name, *rates in ELSEWHERE_RULES
+    ]
+    return f"""## Rules: every hit returned
+
+{result["events"]:,} events; rules of two or three comparisons, every rule evaluated.
+
+{table(*rows)}"""
+
+
+def single(result: Result) -> str:
+    marks = ("p50", "p90", "p99", "p99.9")
+    lines = (
+        ("dict to decision, on the wall", result["dict_to_decision_us"]),
+        ("dict to decision, on the processor", result["dict_to_decision_cpu_us"]),
+        ("1,000 rules on one decoded event, on the wall", result["one_event_1000_rules_us"]),
+    )
+    rows = [
+        ("microseconds", *marks),
+        *((name, *(f"{one[mark]:.1f}" for mark in marks)) for name, one in lines),
+    ]
+    parts = result["parts_p50_us"]
+    return f"""## One event at a time
+
+From a Python dict to a decision with {result["features"]} features (the windows above) and {result["rules"]} rules.
+Each dict is parsed from JSON right before its clock starts. Medians of {result["rounds"]} rounds of {result["events_per_round"]:,} events;
+{result["garbage_collections"]} garbage collections fell into them.
+
+{table(*rows)}
+The median event, with a clock around each part: {parts["decode"]} us decoding the dict, {parts["rooms"]} us in the rooms
+(features {parts["rooms_features"]}, rules {parts["rooms_rules"]}), {parts["answer"]} us making the `Decision`. *Measured
+elsewhere:* Flink needs 66 us at best with its buffers switched off (p99 1.5 ms), 126 ms by default; Drools 19 us for 1,000
+rules alone (p99 92 us).
+"""
+
+
+def files(result: Result) -> str:
+    rows = [
+        ("engine", "events/s", "riskweave is"),
+        ("**riskweave**", f"**{short(result['riskweave_per_s'])}**", ""),
+        ("riskweave, on the wall", short(result["riskweave_per_s_wall"]), ""),
+        ("DuckDB", short(result["duckdb_per_s"]), f"{result['times_duckdb']} times as fast"),
+    ]
+    shares = ", ".join(
+        f"{name.replace('_', ' ')} {share:.0%}" for name, share in result["share_of_time"].items()
+    )
+    same = (
+        "the same number" if result["hits"] == result["duckdb_hits"] else f"DuckDB {result['duckdb_hits']:,}"
+    )
+    return f"""## Parquet file to Parquet file
+
+{result["events"]:,} events with {result["features"]} features and {result["rules"]} rules, from a file of
+{result["bytes_in"] / 1e6:.0f} MB to a file of decisions of {result["bytes_out"] / 1e6:.0f} MB. DuckDB reads the same file,
+computes the same windows and how many rules hit each event ({result["hits"]:,} hits here, {same} there), and writes Parquet.
+
+{table(*rows)}
+Where the time goes: {shares}.
+"""
+
+
+def policy(result: Result) -> str:
+    rows = [("seconds", "read and checked", "compiled", "live")]
+    for count in (1_000, 10_000):
+        one = result[f"{count}_rules"]
+        rows.append(
+            (
+                f"{count:,} rules as YAML",
+                f"{one['read_s']:.2f}",
+                f"{one['engine_s']:.2f}",
+                f"**{one['live_s']:.2f}**",
+            )
+        )
+    starts = (
+        ("seconds", "wall", "processor"),
+        ("first start on a machine: every kernel compiles", f"{result['first_start_s']:.1f}", f"{result['first_start_cpu_s']:.1f}"),
+        ("later starts", f"{result['later_start_s']:.2f}", f"{result['later_start_cpu_s']:.2f}"),
+        ("`import riskweave` (beyond Python itself)", f"{result['import_s']:.3f}", ""),
+    )  # fmt: skip
+    dearest = ", ".join(
+        f"`{name}` {seconds:.1f}" for name, seconds in list(result["dearest_kernels_s"].items())[:5]
+    )
+    return f"""## From YAML to live
+
+{table(*rows)}
+A start is `riskweave replay` on {200} events, from the shell to the last byte written.
+
+{table(*starts)}
+The first start had {result.get("first_start_cores", 1)} core(s). What compiles longest, in seconds, with the kernels it calls: {dearest}.
+"""
+
+
+def memory(result: Result) -> str:
+    kept, idle, peers = result["keeping_all_events"], result["one_event_per_key"], result["peers"]
+    rows = (
+        ("", "bytes"),
+        ("**riskweave**, an event in a history", f"**{kept['bytes_per_kept_event']}**"),
+        (f"**riskweave**, the record of a key with {kept['features']} features, its place in the index included",
+         f"**{kept['bytes_per_idle_record']}**"),
+        ("riskweave, growth of the process per event, records left out, room to grow included",
+         f"{kept['resident_bytes_per_event_beside_records']}"),
+        ("riskweave, growth of the process per event, everything included", f"{kept['resident_bytes_per_kept_event_all_in']}"),
+        ("riskweave, growth of the process per key with one event", f"{idle['resident_bytes_per_key_all_in']}"),
+        ("a deque of tuples per key in a Python dict, per event (history alone)", f"{peers['python_deques_bytes_per_event']}"),
+        ("DuckDB, a table of the raw events, per event (history alone)", f"{peers['duckdb_table_bytes_per_event']}"),
+    )  # fmt: skip
+    return f"""## Memory
+
+{kept["events"]:,} events over {kept["keys"]:,} keys, {kept["features"]} features on one entity, windows that keep every event:
+{kept["described_bytes"] / 1e6:,.0f} MB by `engine.describe()` ({kept["described_free_bytes"] / 1e6:,.0f} MB of them free for
+what comes), {kept["resident_growth_bytes"] / 1e6:,.0f} MB by the growth of the process, {short(kept["events_per_s"])} events/s.
+
+{table(*rows)}"""
+
+
+def growth(result: Result) -> str:
+    pictures = "\n\n".join(
+        f"![{message(curve, result[curve.series])}](pictures/growth_{curve.series.removesuffix('_s')}.png)"
+        for curve in CURVES
+    )
+    return f"""## How cost grows
+
+Each point is a policy of its own, in batches, from an Arrow table to decisions, {result["events_per_point"]:,} events or more.
+
+{pictures}
+"""
+
+
+def handbook(result: Result) -> str:
+    exact = "none differs" if not result["differ"] else f"**these differ: {', '.join(result['differ'])}**"
+    return f"""## The Fraud Detection Handbook's features
+
+{result["events"]:,} card transactions of the book's stream from Parquet to Parquet: {short(result["riskweave_per_s"])} events/s with
+12 window features, 2 calendar features and 6 rules; DuckDB's window functions for the same features alone reach
+{short(result["duckdb_per_s"])} (riskweave is {result["times_duckdb"]} times as fast). {result["rows_compared"]:,} rows compared with the
+oracle, {exact}: the greatest difference of a count is {result["greatest_difference_of_counts"]:g}, of a mean
+{result["greatest_difference_of_means"]:.1g}.
+"""
+
+
+def fuzz(result: Result) -> str:
+    said = "\n".join(f"    {line}" for line in result["said"])
+    return f"""## Hostile expressions
+
+The parser fuzz {"passed" if result["passed"] else "**failed**"} in {result["seconds"]:.0f} s:
+
+{said}
+"""
+
+
+SECTIONS: dict[str, Callable[[Result], str]] = {
+    "windows": windows,
+    "rules": rules,
+    "single": single,
+    "files": files,
+    "policy": policy,
+    "memory": memory,
+    "growth": growth,
+    "handbook": handbook,
+    "fuzz": fuzz,
+}
+
+
+if __name__ == "__main__":
+    main()
