@@ -82,6 +82,14 @@ def calibrate(raw, curves, points, which, out):
 
 
 @kernel
+def put_scores(values, raw_row, score_row, raw, curves, points, which):
+    """Fill a row of `values` with log-odds and another with their probabilities, as `calibrate` does."""
+    for i in range(raw.size):
+        values[raw_row, i] = raw[i]
+        values[score_row, i] = np.nan if raw[i] != raw[i] else calibrated(raw[i], curves, points, which[i])
+
+
+@kernel
 def log_odds(probability, out):
     """Fill `out` with the log-odds of probabilities."""
     for i in range(probability.size):

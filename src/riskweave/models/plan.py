@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import TYPE_ROW, Batch
+from riskweave.kernels.calibration import put_scores
 from riskweave.models.artifact import Artifact, Blend, Lstm
 from riskweave.models.curves import Curves
 from riskweave.models.inputs import Inputs
@@ -129,23 +130,27 @@ def step(plan: ModelsPlan, state: ModelsState, batch: Batch) -> None:
         if scoring is None:
             total = sum(weight * values[row] for _, row, weight in model.blend)
             values[model.score_row] = total
-            raw = as_log_odds(np.asarray(total))
-            values[model.raw_row] = np.where(np.isnan(total), np.nan, raw)
+            values[model.raw_row] = np.where(np.isnan(total), np.nan, as_log_odds(np.asarray(total)))
         elif isinstance(scoring.runner, ProfileRunner):
             inputs = scoring.inputs.gather(values, which)
             values[model.cluster_row], values[model.distance_row] = scoring.runner.nearest(inputs)
         else:
-            values[model.raw_row], values[model.score_row] = evaluate(scoring, state, batch, which)
+            raw, curves = _raw(scoring, state, batch, which), scoring.curves
+            curve = _curve(scoring, batch)
+            put_scores(values, model.raw_row, model.score_row, raw, curves.curves, curves.points, curve)
 
 
 def evaluate(scoring: Scoring, state: ModelsState, batch: Batch, which: Ints) -> tuple[Floats, Floats]:
     """Return log-odds and probabilities of a batch; NaN where the model does not look at the event's type."""
     raw = _raw(scoring, state, batch, which)
+    return raw, scoring.curves.scores(raw, _curve(scoring, batch))
+
+
+def _curve(scoring: Scoring, batch: Batch) -> Ints:
+    """Return the number of each event's calibration curve."""
     if scoring.segment is not None:
-        curve = scoring.segment.which(batch.values)
-    else:
-        curve = _ONE if raw.size == 1 else np.zeros(raw.size, np.int64)
-    return raw, scoring.curves.scores(raw, curve)
+        return scoring.segment.which(batch.values)
+    return _ONE if batch.size == 1 else np.zeros(batch.size, np.int64)
 
 
 def _raw(scoring: Scoring, state: ModelsState, batch: Batch, which: Ints) -> Floats:
