@@ -6,6 +6,7 @@
     ├── EventError         the sender's mistake: one record that cannot be read
     │   └── DuplicateError the same event id again, with other content
     ├── StateError         a snapshot that does not fit or is damaged
+    ├── ModelError         a model's files that cannot be used
     └── LimitError         something from outside is larger than allowed
 
 An error says where, what, the text itself, and the way out.
@@ -139,6 +140,10 @@ class DuplicateError(EventError):
 
 class StateError(RiskweaveError):
     """A snapshot is damaged, or was made by a policy whose state does not fit."""
+
+
+class ModelError(RiskweaveError):
+    """A model's files are damaged, or hold what this version cannot score."""
 
 
 class LimitError(RiskweaveError):

@@ -23,6 +23,8 @@ from riskweave.expressions.run import StringTables
 from riskweave.features.carry import adopt
 from riskweave.lists import state as lists
 from riskweave.lists.state import ListsState
+from riskweave.models import state as models
+from riskweave.models.plan import ModelsState
 from riskweave.patterns.state import PatternsState
 from riskweave.policy.plan import Plan
 
@@ -52,6 +54,7 @@ def changed_state(
         lists=ListsState.create(plan.lists),
         features=features,
         patterns=PatternsState.create(plan.patterns),
+        models=ModelsState.create(plan.models),
         memory=old.memory,
         labels=_renumbered(old_plan, old.labels, plan),
         watermark_ms=old.watermark_ms,
@@ -60,6 +63,7 @@ def changed_state(
     blocks.in_use[1] = (plan, state)
     lists.adopt(old.lists, state.lists)
     attributes.adopt(old.attributes, state.attributes)
+    models.adopt(old_plan.models, old.models, plan.models, state.models)
     if span is not None and needs.any():
         waiting = _replay(plan, state, blocks, labels, needs)
         # Labels still on their way: the old policy's own are in its queue already.

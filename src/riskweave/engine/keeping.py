@@ -16,6 +16,7 @@ from riskweave.expressions.run import StringTables
 from riskweave.expressions.strings import StringPool
 from riskweave.features.state import FeaturesState
 from riskweave.lists.state import ListsState
+from riskweave.models import state as models
 from riskweave.patterns.state import PatternsState
 from riskweave.policy.plan import Plan
 
@@ -31,6 +32,7 @@ def take_snapshot(plan: Plan, state: State) -> Snapshot:
         "attributes/state": _bytes(state.attributes.snapshot()),
         **{f"features/{name}": array for name, array in state.features.snapshot().items()},
         **{f"patterns/{name}": array for name, array in state.patterns.snapshot().items()},
+        **{f"models/{name}": array for name, array in models.snapshot(plan.models, state.models).items()},
         **{f"labels/{name}": array for name, array in state.labels.snapshot().items()},
         **{f"memory/{name}": array for name, array in state.memory.snapshot().items()},
     }
@@ -69,6 +71,7 @@ def restore_state(plan: Plan, snapshot: Snapshot) -> State:
             lists=ListsState.restore(plan.lists, snapshot.arrays["lists/state"].tobytes()),
             features=FeaturesState.restore(plan.features, snapshot.room("features")),
             patterns=PatternsState.restore(plan.patterns, snapshot.room("patterns")),
+            models=models.restore(plan.models, snapshot.room("models")),
             memory=EventMemory.restore(plan.settings.dedupe_ms, snapshot.room("memory")),
             labels=LabelQueue.restore(snapshot.room("labels")),
             watermark_ms=int(str(meta["watermark_ms"])),

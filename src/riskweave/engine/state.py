@@ -10,6 +10,7 @@ from riskweave.events.attributes import AttributesState
 from riskweave.expressions.run import StringTables
 from riskweave.features.state import FeaturesState
 from riskweave.lists.state import ListsState
+from riskweave.models.plan import ModelsState
 from riskweave.patterns.state import PatternsState
 from riskweave.policy.plan import Plan
 
@@ -26,6 +27,7 @@ class State:
     lists: ListsState
     features: FeaturesState
     patterns: PatternsState
+    models: ModelsState
     memory: EventMemory
     labels: LabelQueue
     watermark_ms: int = NEVER_MS
@@ -40,6 +42,7 @@ class State:
             lists=ListsState.create(plan.lists),
             features=FeaturesState.create(plan.features),
             patterns=PatternsState.create(plan.patterns),
+            models=ModelsState.create(plan.models),
             memory=EventMemory(plan.settings.dedupe_ms),
             labels=LabelQueue(),
         )
@@ -56,6 +59,7 @@ class State:
             "watermark_ms": self.watermark_ms if self.events else None,
             "features": self.features.describe(plan.features),
             "patterns": self.patterns.describe(),
+            "models": self.models.describe(),
             "lists": self.lists.describe(),
             "attributes": self.attributes.describe(),
             "ids": {"remembered": len(self.memory), "bytes": self.memory.table.nbytes},

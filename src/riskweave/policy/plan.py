@@ -17,6 +17,7 @@ from riskweave.expressions.strings import StringPool
 from riskweave.expressions.types import Col
 from riskweave.features.plan import FeaturesPlan
 from riskweave.lists.plan import ListsPlan
+from riskweave.models.plan import ModelsPlan
 from riskweave.patterns.plan import PatternsPlan
 from riskweave.policy.settings import Settings
 from riskweave.rules.plan import RulesPlan
@@ -41,6 +42,7 @@ class Plan:
     lists: ListsPlan
     features: FeaturesPlan
     patterns: PatternsPlan
+    models: ModelsPlan
     rules: RulesPlan
     decision: DecisionPlan
     programs: tuple[Program, ...]
