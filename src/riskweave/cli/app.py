@@ -94,6 +94,27 @@ def replay(
 
 
 @app.command()
+def dataset(
+    policy: PolicyPath,
+    events: Annotated[list[Path], typer.Argument(metavar="EVENTS...", help="The history, in arrival order.")],
+    out: Annotated[Path, typer.Option(help="Where the training set goes (Parquet).")],
+    label: Annotated[str | None, typer.Option(help="Which label; the policy's only one by default.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="A file of event_id, value, time.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First day or moment (ISO 8601).")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The moment after the last (ISO 8601).")] = None,
+    delay: Annotated[str, typer.Option(help="A truth counts as known so long after its event.")] = "0s",
+    unlabelled: Annotated[
+        str, typer.Option(help="What an event without a truth is: unknown or legitimate.")
+    ] = "unknown",
+    as_json: Json = False,
+) -> None:
+    """Make a training set: each event's features as they were, and the truth as it became known."""
+    from riskweave.cli import learning
+
+    learning.dataset(policy, events, out, label, labels, start, end, delay, unlabelled, as_json)
+
+
+@app.command()
 def simulate(
     scenario: Annotated[str, typer.Argument(help="Which world; `starter` for now.")] = "starter",
     events: Annotated[int, typer.Option(min=100, max=50_000_000, help="How many events.")] = 100_000,
