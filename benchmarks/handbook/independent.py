@@ -1,4 +1,4 @@
-"""The same protocol without riskweave: features by DuckDB, models by their libraries, figures by scikit-learn."""
+"""The same protocol without riskweave: DuckDB for features, the libraries for models and figures."""
 
 from __future__ import annotations
 
