@@ -17,11 +17,15 @@ from riskweave.learning.calibrate import apply_all, fit_calibration
 from riskweave.learning.dataset import TEXT, Dataset
 from riskweave.learning.recipe import Recipe, default_features
 from riskweave.learning.sample import Sample, sample_of
+from riskweave.learning.scoring import gated
 from riskweave.learning.trainers.trainer import Fitted, Floats, Progress, log_odds, silent, with_defaults
 from riskweave.learning.zoo import BLENDS, trainer
 from riskweave.models.artifact import About, Artifact, Blend, Calibration, Part, Training
 
 Rows = NDArray[np.int64]
+
+# Of the events learned from, about so many are scored by library and kernels alike.
+PARITY_ROWS = 1000
 
 PACKAGES = {"scikit-learn": "scikit-learn", "lightgbm": "lightgbm", "xgboost": "xgboost", "torch": "torch"}
 
@@ -102,6 +106,10 @@ class _Task:
             return apply_all(calibration, raw(which), names)
 
         artifact = fitted.artifact.with_about(calibration=calibration)
+        if recipe.trainer != "profiles":
+            some = rows[:: max(1, rows.size // PARITY_ROWS)]
+            names = None if segments is None else [segments[row] for row in some.tolist()]
+            artifact = gated(artifact, sample.at(some), score(some), fitted.library, names)
         return Trained(recipe, artifact, raw, score, time.perf_counter() - started, fitted.notes)
 
     def blend(self, recipe: Recipe) -> Trained:
