@@ -11,11 +11,18 @@ from riskweave.policy.folder import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "riskweave"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")), PACKAGE / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    PACKAGE / "README.md",
+]
 
 
 def test_every_room_has_a_line_and_every_line_a_room():
-    named = set(re.findall(r"^\| `([a-z_]+(?:/|\.py))` \|", (PACKAGE / "README.md").read_text(), re.MULTILINE))
+    named = set(
+        re.findall(r"^\| `([a-z_]+(?:/|\.py))` \|", (PACKAGE / "README.md").read_text(), re.MULTILINE)
+    )
     rooms = {f"{path.name}/" for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
     modules = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py", "__main__.py"}
     assert named == rooms | modules

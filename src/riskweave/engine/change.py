@@ -22,6 +22,8 @@ from riskweave.expressions.run import StringTables
 from riskweave.features.carry import adopt
 from riskweave.lists import state as lists
 from riskweave.lists.state import ListsState
+from riskweave.models import state as models
+from riskweave.models.plan import ModelsState
 from riskweave.policy.plan import Plan
 
 
@@ -48,6 +50,7 @@ def changed_state(
         attributes=AttributesState.create(plan.attributes),
         lists=ListsState.create(plan.lists),
         features=features,
+        models=ModelsState.create(plan.models),
         memory=old.memory,
         labels=_renumbered(old_plan, old.labels, plan),
         watermark_ms=old.watermark_ms,
@@ -55,6 +58,7 @@ def changed_state(
     )
     lists.adopt(old.lists, state.lists)
     attributes.adopt(old.attributes, state.attributes)
+    models.adopt(old_plan.models, old.models, plan.models, state.models)
     if span is not None and needs.any():
         _replay(plan, state, blocks, labels, needs)
     state.memory.period_ms = plan.settings.dedupe_ms

@@ -16,6 +16,7 @@ from riskweave.expressions.run import StringTables
 from riskweave.expressions.strings import StringPool
 from riskweave.features.state import FeaturesState
 from riskweave.lists.state import ListsState
+from riskweave.models import state as models
 from riskweave.policy.plan import Plan
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -28,6 +29,7 @@ def take_snapshot(plan: Plan, state: State) -> Snapshot:
         "lists/state": _bytes(state.lists.snapshot()),
         "attributes/state": _bytes(state.attributes.snapshot()),
         **{f"features/{name}": array for name, array in state.features.snapshot().items()},
+        **{f"models/{name}": array for name, array in models.snapshot(plan.models, state.models).items()},
         **{f"labels/{name}": array for name, array in state.labels.snapshot().items()},
         **{f"memory/{name}": array for name, array in state.memory.snapshot().items()},
     }
@@ -67,6 +69,7 @@ def restore_state(plan: Plan, snapshot: Snapshot) -> State:
             ),
             lists=ListsState.restore(plan.lists, snapshot.arrays["lists/state"].tobytes()),
             features=FeaturesState.restore(plan.features, snapshot.room("features")),
+            models=models.restore(plan.models, snapshot.room("models")),
             memory=EventMemory.restore(plan.settings.dedupe_ms, snapshot.room("memory")),
             labels=LabelQueue.restore(snapshot.room("labels")),
             watermark_ms=int(str(meta["watermark_ms"])),

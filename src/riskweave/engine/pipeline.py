@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from riskweave.batch import STAGE_DECODED, STAGE_FEATURES, STAGE_LISTS, STAGE_TABLES, Batch
+from riskweave.batch import (
+    STAGE_DECODED,
+    STAGE_FEATURES,
+    STAGE_LISTS,
+    STAGE_MODELS,
+    STAGE_PATTERNS,
+    STAGE_TABLES,
+    Batch,
+)
 from riskweave.decision import plan as decision
 from riskweave.engine.state import State
 from riskweave.events import attributes
 from riskweave.expressions import run as expressions
 from riskweave.features import state as features
 from riskweave.lists import plan as lists
+from riskweave.models import plan as models
 from riskweave.policy.plan import Plan
 from riskweave.rules import plan as rules
 
@@ -19,8 +28,10 @@ from riskweave.rules import plan as rules
 def decide(plan: Plan, state: State, batch: Batch) -> None:
     """Carry a batch through every room; each program runs right after the room of its stage."""
     remember(plan, state, batch)
-    for stage in range(STAGE_FEATURES, STAGE_TABLES):
+    for stage in (STAGE_FEATURES, STAGE_PATTERNS):
         expressions.step(plan.programs[stage], state.strings, batch)
+    models.step(plan.models, state.models, batch)
+    expressions.step(plan.programs[STAGE_MODELS], state.strings, batch)
     for stage in range(STAGE_TABLES, len(plan.programs)):
         rules.step_stage(plan.rules, stage, batch)
         expressions.step(plan.programs[stage], state.strings, batch)

@@ -10,6 +10,7 @@ from riskweave.events.attributes import AttributesState
 from riskweave.expressions.run import StringTables
 from riskweave.features.state import FeaturesState
 from riskweave.lists.state import ListsState
+from riskweave.models.plan import ModelsState
 from riskweave.policy.plan import Plan
 
 # Before any event: earlier than every time an event may have.
@@ -24,6 +25,7 @@ class State:
     attributes: AttributesState
     lists: ListsState
     features: FeaturesState
+    models: ModelsState
     memory: EventMemory
     labels: LabelQueue
     watermark_ms: int = NEVER_MS
@@ -37,6 +39,7 @@ class State:
             attributes=AttributesState.create(plan.attributes),
             lists=ListsState.create(plan.lists),
             features=FeaturesState.create(plan.features),
+            models=ModelsState.create(plan.models),
             memory=EventMemory(plan.settings.dedupe_ms),
             labels=LabelQueue(),
         )
@@ -47,6 +50,7 @@ class State:
             "events": self.events,
             "watermark_ms": self.watermark_ms if self.events else None,
             "features": self.features.describe(plan.features),
+            "models": self.models.describe(),
             "lists": self.lists.describe(),
             "attributes": self.attributes.describe(),
             "ids": {"remembered": len(self.memory), "bytes": self.memory.table.nbytes},

@@ -79,7 +79,9 @@ def from_bytes(data: bytes, name: str = "weights.npz") -> Arrays:
             for member in members:
                 label = member.filename.removesuffix(".npy")
                 if not _NAME.fullmatch(label) or label in found or not member.filename.endswith(".npy"):
-                    raise ModelError(f"{name} has a member {member.filename[:80]!r}, which is no array's name")
+                    raise ModelError(
+                        f"{name} has a member {member.filename[:80]!r}, which is no array's name"
+                    )
                 if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
                     raise ModelError(f"{name}: `{label}` is compressed or encrypted; write it plain")
                 found[label] = _array(archive.read(member), f"{name}: `{label}`")

@@ -39,7 +39,7 @@ class _Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Data that refuses names it does not know."""
 
 
-class Feature(_Plain):
+class Feature(_Plain, frozen=True):
     """One feature a model reads.
 
     `name` is an expression of the policy: `paid_24h`, `amount`, `customer.age`, `hour(event_time)`.
@@ -62,13 +62,13 @@ class Feature(_Plain):
         return (len(self.categories) if self.encoding == "one_hot" else 1) + self.indicator
 
 
-class Linear(_Plain, tag="linear", tag_field="kind"):
+class Linear(_Plain, frozen=True, tag="linear", tag_field="kind"):
     """Log-odds as a weighted sum; with `gamma`, of a Nystroem map of the RBF kernel."""
 
     gamma: float | None = None
 
 
-class Trees(_Plain, tag="trees", tag_field="kind"):
+class Trees(_Plain, frozen=True, tag="trees", tag_field="kind"):
     """A sum over trees.
 
     `base + scale * sum` is: the log-odds, the probability, or (`path`, an isolation forest) the
@@ -81,13 +81,13 @@ class Trees(_Plain, tag="trees", tag_field="kind"):
     typical_path: float = 1.0
 
 
-class Mlp(_Plain, tag="mlp", tag_field="kind"):
+class Mlp(_Plain, frozen=True, tag="mlp", tag_field="kind"):
     """Dense layers; `activations` has one for each."""
 
     activations: tuple[Activation, ...]
 
 
-class Lstm(_Plain, tag="lstm", tag_field="kind"):
+class Lstm(_Plain, frozen=True, tag="lstm", tag_field="kind"):
     """An LSTM over the last `steps` events of a key, the current one included, then dense layers.
 
     `entity` is the role whose events are meant, `on` their types (empty: all). Only events later
@@ -101,17 +101,17 @@ class Lstm(_Plain, tag="lstm", tag_field="kind"):
     activations: tuple[Activation, ...] = ("identity",)
 
 
-class Autoencoder(_Plain, tag="autoencoder", tag_field="kind"):
+class Autoencoder(_Plain, frozen=True, tag="autoencoder", tag_field="kind"):
     """Dense layers back to the inputs; the log-odds are the log of the mean squared error."""
 
     activations: tuple[Activation, ...]
 
 
-class Profile(_Plain, tag="profile", tag_field="kind"):
+class Profile(_Plain, frozen=True, tag="profile", tag_field="kind"):
     """k-means: which centre is nearest, and how far. It has no score."""
 
 
-class Part(_Plain):
+class Part(_Plain, frozen=True):
     """A part of a blend: the folder `parts/NAME`, what it weighs, and its hash."""
 
     name: str
@@ -119,7 +119,7 @@ class Part(_Plain):
     hash: str = ""
 
 
-class Blend(_Plain, tag="blend", tag_field="kind"):
+class Blend(_Plain, frozen=True, tag="blend", tag_field="kind"):
     """A weighted sum of the parts' scores (probability), or of their log-odds plus an intercept."""
 
     parts: tuple[Part, ...]
@@ -127,7 +127,7 @@ class Blend(_Plain, tag="blend", tag_field="kind"):
     intercept: float = 0.0
 
 
-class Onnx(_Plain, tag="onnx", tag_field="kind"):
+class Onnx(_Plain, frozen=True, tag="onnx", tag_field="kind"):
     """An ONNX graph in `model.onnx`: what its output number `column` of `output` says."""
 
     output: str = ""
@@ -139,7 +139,7 @@ class Onnx(_Plain, tag="onnx", tag_field="kind"):
 Model = Linear | Trees | Mlp | Lstm | Autoencoder | Profile | Blend | Onnx
 
 
-class Curve(_Plain):
+class Curve(_Plain, frozen=True):
     """One calibration map, from log-odds r to a probability.
 
     platt: sigmoid(a r + b). beta: sigmoid(a ln(p) - b ln(1 - p) + c) with p = sigmoid(r).
@@ -154,7 +154,7 @@ class Curve(_Plain):
     y: tuple[float, ...] = ()
 
 
-class Calibration(_Plain):
+class Calibration(_Plain, frozen=True):
     """The map for all (`curve`), and maps of their own for some values of the expression `segment`."""
 
     curve: Curve = Curve()
@@ -162,7 +162,7 @@ class Calibration(_Plain):
     segments: dict[str, Curve] = {}
 
 
-class Training(_Plain):
+class Training(_Plain, frozen=True):
     """What a model was trained on: events with from_ms <= time < until_ms, and their fingerprint."""
 
     from_ms: int | None = None
@@ -173,7 +173,7 @@ class Training(_Plain):
     policy: str = ""
 
 
-class Parity(_Plain):
+class Parity(_Plain, frozen=True):
     """How far scores were from those of the library that trained the model, over how many rows."""
 
     library: str
@@ -181,7 +181,7 @@ class Parity(_Plain):
     rows: int
 
 
-class About(_Plain):
+class About(_Plain, frozen=True):
     """Everything in `model.json`."""
 
     model: Model
@@ -322,7 +322,9 @@ def _text(artifact: Artifact) -> bytes:
     model = about.model
     if isinstance(model, Blend):
         parts = tuple(
-            msgspec.structs.replace(part, hash=artifact.parts[part.name].hash if part.name in artifact.parts else "")
+            msgspec.structs.replace(
+                part, hash=artifact.parts[part.name].hash if part.name in artifact.parts else ""
+            )
             for part in model.parts
         )
         about = msgspec.structs.replace(about, model=msgspec.structs.replace(model, parts=parts))

@@ -25,8 +25,12 @@ from riskweave.expressions.types import Type
 from riskweave.features.compile import FeaturesCompiler
 from riskweave.lists.compile import ListsCompiler
 from riskweave.lists.spec import read_lists
+from riskweave.models.compile import ModelsCompiler
+from riskweave.models.spec import read_models
 from riskweave.policy.arguments import EntityRoles, FeatureCalls
 from riskweave.policy.constants import read_constants
+from riskweave.policy.definitions import definitions
+from riskweave.policy.model_scope import ModelScope
 from riskweave.policy.plan import Plan
 from riskweave.policy.policy import Policy
 from riskweave.policy.scope import PolicyScope
@@ -89,6 +93,10 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
     rules = mistakes.attempt(
         lambda: RulesCompiler(layout, pool, root, folder=folder, event_types=events.event_types())
     )
+    model_section = document.section("models")
+    models = mistakes.attempt(
+        lambda: ModelsCompiler(read_models(model_section, folder) if model_section else [], layout, pool)
+    )
     rates = mistakes.attempt(lambda: _rates(policy))
 
     fields = EventsCompiler(events, layout, pool)
@@ -109,6 +117,7 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
     assert attributes is not None
     assert lists is not None
     assert rules is not None
+    assert models is not None
 
     section = document.section("features")
     scope = PolicyScope(
@@ -122,17 +131,25 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
         FeatureCalls(features, events),
         compiler,
     )
-    scope.outputs, scope.local = rules.outputs, lambda: rules.local
+    scope.outputs = {**models.outputs, **rules.outputs}
+    scope.shadows, scope.local = models.shadows, lambda: rules.local
+    for name in models.specs:
+        mistakes.attempt(lambda name=name: _refuse_model(scope, rules, models, name))  # type: ignore[misc]
     for name, node in section.items() if section is not None else ():
         mistakes.attempt(lambda name=name, node=node: _refuse_taken(scope, name, node))  # type: ignore[misc]
         mistakes.attempt(lambda name=name, node=node: scope.named_feature(name, node.span))  # type: ignore[misc]
+    models_plan = mistakes.attempt(
+        lambda: models.compile(compiler, ModelScope(scope, fields, definitions(policy)))
+    )
     rules_plan = mistakes.attempt(lambda: rules.compile(compiler, scope.check))
     mistakes.raise_all()
+    assert models_plan is not None
     assert rules_plan is not None
 
-    outputs = tuple((name, scope.columns[name]) for name in scope.named)
+    outputs = (*((name, scope.columns[name]) for name in scope.named), *models.columns.items())
     programs = compiler.finish()
     risks = [rules_plan.risk.index, *(column.index for column in rules_plan.risks.values())]
+    risks += [model.score_row for model in models_plan.models if model.risk]
     plan = Plan(
         version=policy.version,
         settings=settings,
@@ -143,6 +160,7 @@ def compile_all(policy: Policy, pool: StringPool) -> Compilation:
         attributes=attributes.finish(),
         lists=lists.finish(),
         features=features.finish(),
+        models=models_plan,
         rules=rules_plan,
         decision=compile_decision(settings.bands, risks, rules_plan.floor.index, rules_plan.ceiling.index),
         programs=programs,
@@ -158,6 +176,14 @@ def _refuse_taken(scope: PolicyScope, name: str, node: Node) -> None:
     taken = scope.kind_of(name)
     if taken:
         raise PolicyError(f"`{name}` is a {taken} already", scope.span_of(name), "choose another name")
+
+
+def _refuse_model(scope: PolicyScope, rules: RulesCompiler, models: ModelsCompiler, name: str) -> None:
+    """Raise when a model has the name of something else that is asked with a dot."""
+    outputs = {text.partition(".")[0] for text in rules.outputs}
+    taken = "table, scorecard or tree" if name in outputs else scope.kind_of(name)
+    if taken:
+        raise PolicyError(f"`{name}` is a {taken} already", models.specs[name].span, "choose another name")
 
 
 def _rates(policy: Policy) -> Rates | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from riskweave.document import Node, from_python, read_yaml
 from riskweave.errors import PolicyError, Span, did_you_mean
+from riskweave.models.artifact import MODEL_FILE
 
 TESTS_FILE = "tests.yaml"
 FILES_MAX = 1_000
@@ -26,6 +27,7 @@ SECTIONS = (
     "constants",
     "lists",
     "features",
+    "models",
     "rule_groups",
     "rules",
     "tables",
@@ -121,13 +123,17 @@ def _joined(first: Node, second: Node) -> Node:
 
 
 def _folder_version(path: Path, folder: Path) -> str:
-    """Hash names and bytes of all that a policy may read: YAML files and tables beside them."""
+    """Hash names and bytes of all that a policy may read: YAML files, tables and models beside them."""
     digest = hashlib.sha256()
     if path.is_file():
         files = [path]
     else:
-        suffixes = {".yaml", ".yml", ".csv", ".parquet"}
-        files = sorted(file for file in path.rglob("*") if file.suffix in suffixes and file.is_file())
+        suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx"}
+        files = sorted(
+            file
+            for file in path.rglob("*")
+            if (file.suffix in suffixes or file.name == MODEL_FILE) and file.is_file()
+        )
     total = 0
     for file in files:
         if file.name == TESTS_FILE:

@@ -14,6 +14,7 @@ from riskweave.expressions.strings import StringPool
 from riskweave.expressions.types import Col
 from riskweave.features.plan import FeaturesPlan
 from riskweave.lists.plan import ListsPlan
+from riskweave.models.plan import ModelsPlan
 from riskweave.policy.settings import Settings
 from riskweave.rules.plan import RulesPlan
 
@@ -35,6 +36,7 @@ class Plan:
     attributes: AttributesPlan
     lists: ListsPlan
     features: FeaturesPlan
+    models: ModelsPlan
     rules: RulesPlan
     decision: DecisionPlan
     programs: tuple[Program, ...]

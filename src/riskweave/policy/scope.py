@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from riskweave.batch import Layout
@@ -51,7 +51,7 @@ class PolicyScope:
     """Resolves fields, named features, constants, lists, attributes and the outputs of tables.
 
     Named features may use each other in any order; a circle is refused with the names on it.
-    `outputs` maps `limits.risk` to the column of a table, scorecard or tree.
+    `outputs` maps `limits.risk` to the column of a model, table, scorecard or tree.
     """
 
     def __init__(
@@ -77,6 +77,8 @@ class PolicyScope:
         self.compiler = compiler
         self._features_section = features
         self.outputs: Mapping[str, Typed] = {}
+        # Outputs of shadow models: recorded, but nothing may decide by them.
+        self.shadows: Collection[str] = ()
         self.field_types = {name: events.type_of(name) for name in events.fields()}
         self.label_numbers = {name: number for number, name in enumerate(events.labels())}
         # Names that only one expression knows, such as `points` in a scorecard's risk.
@@ -121,6 +123,12 @@ class PolicyScope:
         text = ".".join(path)
         if text in self.outputs:
             return self.outputs[text]
+        if text in self.shadows:
+            raise PolicyError(
+                f"`{text}` is of a shadow model, which decides nothing",
+                span,
+                "take `shadow: true` away once it has proved itself",
+            )
         base, *rest = path
         kind = self.field_types.get(base)
         if kind is Type.LOCATION and rest in (["lat"], ["lon"]):
