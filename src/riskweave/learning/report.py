@@ -88,7 +88,7 @@ def _summary(found: Mapping[str, Any]) -> str:
 
 def _training(about: About) -> str:
     training = about.training
-    facts = [
+    facts: list[list[object]] = [
         ["Kind", about.model.__struct_config__.tag],
         ["Features", len(about.features)],
         [
@@ -207,9 +207,9 @@ def model_card(name: str, artifact: Artifact, found: Mapping[str, Any] | None = 
         "",
         "## Limits",
         "",
-        "It knows what its training period and labels showed: new kinds of fraud, other customers and late",
-        "or wrong labels are outside of it. Compare its score with what comes true, by segment and over time,",
-        "before and while it decides. Whom it treats otherwise, these figures do not tell alone.",
+        "It knows what its training period and labels showed: new kinds of fraud, other customers and",
+        "late or wrong labels are outside of it. Compare its score with what comes true, by segment and over",
+        "time, before and while it decides. Whom it treats otherwise, these figures do not tell alone.",
         "",
     ]
     return "\n".join(lines)

@@ -62,8 +62,9 @@ class MlpTrainer:
             return found
 
         layers = [module for module in net if hasattr(module, "weight")]
-        activations: list[Activation] = ["relu"] * (len(layers) - 1) + ["identity"]
-        about = About(model=Mlp(activations=tuple(activations)), features=encoding.features)
+        relu: Activation = "relu"
+        inner = tuple(relu for _ in layers[1:])
+        about = About(model=Mlp(activations=(*inner, "identity")), features=encoding.features)
         return Fitted(Artifact(about, {**encoding.arrays(), **dense_arrays(layers)}), raw, "torch", notes)
 
 
