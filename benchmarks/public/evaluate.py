@@ -1,7 +1,7 @@
 """One public set through this system, beside plain LightGBM: AUC, AP, Brier and ECE as JSON.
 
     python benchmarks/public/evaluate.py NAME --train A.parquet --test B.parquet
-    python benchmarks/public/evaluate.py NAME DATA.parquet      # split by time, or by chance where there is none
+    python benchmarks/public/evaluate.py NAME DATA.parquet      # split by time, or by chance without
 
 A stream (cards) is replayed, so that the test's features know the training's history; a table's rows stand
 alone. `plain` is LightGBM with its defaults on the columns as they are.

@@ -1,4 +1,4 @@
-"""The public sets: where the label is, what gives it away, whether there is time, and which columns to read."""
+"""The public sets: where the label is, what gives it away, whether there is time, what is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POLICIES = Path(__file__).parent / "policies"
 
 @dataclass(frozen=True)
 class PublicSet:
-    """One set. `positive` are the label's values that mean fraud or default, `unknown` those that mean nothing.
+    """One set. `positive` labels mean fraud or default, `unknown` ones nothing.
 
     `without` are numbers of rows, names, and what is only known afterwards. A set with a policy is a
     stream with a history; any other is a table whose rows stand alone.
@@ -60,7 +60,7 @@ SETS = {
 
 
 def read(path: Path, which: PublicSet) -> pa.Table:
-    """Return a file with plain names, a column `fraud` (null where unknown), and without what must not be read."""
+    """Return a file with plain names, a column `fraud` (null: unknown), without what must not be read."""
     table = pq.read_table(path)
     label = table[which.label]
     if which.negative is not None:
