@@ -34,7 +34,8 @@ class PublicSet:
     test_share: float = 0.3
 
 
-_SBA_AFTERWARDS = ("ChgOffDate", "MIS_Status", "ChgOffPrinGr", "BalanceGross")
+# The terms of loans that failed were cut short in the records.
+_SBA_AFTERWARDS = ("ChgOffDate", "MIS_Status", "ChgOffPrinGr", "BalanceGross", "Term", "daysterm")
 _SBA_NAMES = ("Selected", "LoanNr_ChkDgt", "Name", "City", "Zip", "Bank", "xx")
 
 SETS = {

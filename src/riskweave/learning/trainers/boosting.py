@@ -21,7 +21,7 @@ class Gbdt:
     """Boosted trees by LightGBM; categories and missing values as they are.
 
     `monotone` says for some features that more (1) or less (-1) never lowers the score. With events
-    held back, boosting stops when their average precision no longer improves.
+    held back, boosting stops when their log loss no longer improves.
     """
 
     name = "gbdt"
@@ -37,7 +37,7 @@ class Gbdt:
         "class_weight": "none",
         "monotone": {},
         "patience": 50,
-        "stop_on": "average_precision",
+        "stop_on": "binary_logloss",
     }
 
     def space(self, trial: Any) -> dict[str, Any]:
