@@ -51,7 +51,13 @@ def reliability(truth: Floats, probability: Floats, bins: int = 10, equal_counts
     said = np.bincount(place, probability, edges.size - 1)
     true = np.bincount(place, truth, edges.size - 1)
     return [
-        Bin(*edges[i : i + 2].tolist(), int(count[i]), float(said[i] / count[i]), float(true[i] / count[i]))
+        Bin(
+            low=float(edges[i]),
+            high=float(edges[i + 1]),
+            count=int(count[i]),
+            said=float(said[i] / count[i]),
+            true=float(true[i] / count[i]),
+        )
         for i in np.flatnonzero(count).tolist()
     ]
 

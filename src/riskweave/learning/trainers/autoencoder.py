@@ -54,7 +54,7 @@ class AutoencoderTrainer:
                 optimizer.step()
                 total += float(loss.detach()) * rows.shape[0]
             progress(f"epoch {epoch}: error {total / order.size:.5f}")
-        plain = net.double().eval()
+        plain = net.double().train(False)
 
         def raw(other: Sample) -> Floats:
             seen = torch.tensor(encoding.inputs(other.inputs))

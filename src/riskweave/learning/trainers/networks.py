@@ -54,7 +54,7 @@ class MlpTrainer:
             return lambda rows: net(inputs[rows]).squeeze(-1)
 
         notes = descend(torch, net, forward, sample, held, options, seed, progress)
-        plain = net.double().eval()
+        plain = net.double().train(False)
 
         def raw(other: Sample) -> Floats:
             with torch.no_grad():
@@ -109,7 +109,7 @@ class LstmTrainer:
             return lambda rows: net(everything[index[rows]], last[rows])
 
         notes = descend(torch, net, forward, sample, held, options, seed, progress)
-        net.double().eval()
+        net.double().train(False)
 
         def raw(other: Sample) -> Floats:
             score = forward(other, torch.float64)
@@ -219,7 +219,7 @@ def descend(
             total += float(loss.detach()) * rows.size
         text = f"epoch {epoch}: loss {total / truth.size:.5f}"
         if judge is not None and watched is not None:
-            net.eval()
+            net.train(False)
             with torch.no_grad():
                 found = np.concatenate([judge(rows).numpy() for rows in _blocks(len(watched))])
             figure = average_precision(watched.truth, found.astype(np.float64))
