@@ -101,6 +101,81 @@ def replay(
 
 
 @app.command()
+def dataset(
+    policy: PolicyPath,
+    events: Annotated[list[Path], typer.Argument(metavar="EVENTS...", help="The history, in arrival order.")],
+    out: Annotated[Path, typer.Option(help="Where the training set goes (Parquet).")],
+    label: Annotated[str | None, typer.Option(help="Which label; the policy's only one by default.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="A file of event_id, value, time.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First day or moment (ISO 8601).")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The moment after the last (ISO 8601).")] = None,
+    delay: Annotated[str, typer.Option(help="A truth counts as known so long after its event.")] = "0s",
+    unlabelled: Annotated[
+        str, typer.Option(help="What an event without a truth is: unknown or legitimate.")
+    ] = "unknown",
+    as_json: Json = False,
+) -> None:
+    """Make a training set: each event's features as they were, and the truth as it became known."""
+    from riskweave.cli import learning
+
+    learning.dataset(policy, events, out, label, labels, start, end, delay, unlabelled, as_json)
+
+
+@app.command()
+def train(
+    policy: PolicyPath,
+    data: Annotated[Path, typer.Option(help="A training set of `riskweave dataset`.")],
+    out: Annotated[Path, typer.Option(help="The model's folder.")],
+    model: Annotated[str, typer.Option(help="A trainer (gbdt, mlp, ...) or a recipe's name.")] = "gbdt",
+    recipes: Annotated[Path | None, typer.Option(help="A YAML file of recipes.")] = None,
+    test_share: Annotated[float, typer.Option(help="The last share of the events judges the model.")] = 0.2,
+    gap: Annotated[str, typer.Option(help="Left out between training and test (the labels' delay).")] = "0s",
+    search: Annotated[int, typer.Option(min=0, help="Try so many options first.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same model.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model, judge it on later events, and write it with its report and card."""
+    from riskweave.cli import learning
+
+    learning.train(policy, data, out, model, recipes, test_share, gap, search, seed, as_json)
+
+
+@app.command()
+def evaluate(
+    policy: PolicyPath,
+    data: Annotated[Path, typer.Option(help="A training set of `riskweave dataset`.")],
+    model: Annotated[Path, typer.Option(help="A model's folder.")],
+    start: Annotated[str | None, typer.Option("--from", help="First day or moment (ISO 8601).")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The moment after the last (ISO 8601).")] = None,
+    by: Annotated[list[str] | None, typer.Option(help="A column to tell segments by.")] = None,
+    review_cost: Annotated[float, typer.Option(help="What looking at one event costs.")] = 0.0,
+    out: Annotated[Path | None, typer.Option(help="Where the HTML report goes.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a model by events whose truth is known."""
+    from riskweave.cli import learning
+
+    learning.evaluate(policy, data, model, start, end, by or [], review_cost, out, as_json)
+
+
+@app.command()
+def arena(
+    policy: PolicyPath,
+    data: Annotated[Path, typer.Option(help="A training set of `riskweave dataset`.")],
+    models: Annotated[str | None, typer.Option(help="Trainers or recipes, with commas between.")] = None,
+    recipes: Annotated[Path | None, typer.Option(help="A YAML file of recipes.")] = None,
+    test_share: Annotated[float, typer.Option(help="The last share of the events judges the models.")] = 0.2,
+    gap: Annotated[str, typer.Option(help="Left out between training and test (the labels' delay).")] = "0s",
+    out: Annotated[Path | None, typer.Option(help="Where the picture goes (HTML).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare kinds of models on one set: quality, calibration, time, speed, size."""
+    from riskweave.cli import learning
+
+    learning.arena(policy, data, models, recipes, test_share, gap, out, as_json)
+
+
+@app.command()
 def simulate(
     scenario: Annotated[str, typer.Argument(help="Which world; `starter` for now.")] = "starter",
     events: Annotated[int, typer.Option(min=100, max=50_000_000, help="How many events.")] = 100_000,
