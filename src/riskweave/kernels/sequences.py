@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from riskweave.kernels.compile import inline_kernel, kernel
+from riskweave.kernels.compile import kernel
 from riskweave.kernels.networks import forward, run_lstm
 
 DONE = -1
@@ -24,7 +24,7 @@ def score_sequences(
         out[i] = dense[forward(layers, weights, dense)]
 
 
-@inline_kernel
+@kernel
 def find_slot(index, key):
     """Return where a key stands in the index, or where it would: index[2 p] is the key, 0 when free."""
     mask = index.size // 2 - 1
