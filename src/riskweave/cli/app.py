@@ -177,7 +177,7 @@ def arena(
 
 @app.command()
 def simulate(
-    scenario: Annotated[str, typer.Argument(help="Which world; `starter` for now.")] = "starter",
+    scenario: Annotated[str, typer.Argument(help="Which world: `starter`.")] = "starter",
     events: Annotated[int, typer.Option(min=100, max=50_000_000, help="How many events.")] = 100_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
     out: Annotated[Path, typer.Option(help="A .parquet, .csv or .jsonl file.")] = Path("payments.parquet"),
