@@ -114,6 +114,11 @@ class Network:
         return {name: tuple(each) for name, each in found.items()}
 
     @cached_property
+    def with_zeros(self) -> frozenset[str]:
+        """The nodes whose table says that something cannot be."""
+        return frozenset(name for name, node in self.nodes.items() if (node.table == 0).any())
+
+    @cached_property
     def version(self) -> str:
         """The SHA-256 (hex) of names, states, parents and tables, wherever they were written."""
         digest = hashlib.sha256()
