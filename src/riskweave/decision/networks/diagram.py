@@ -227,7 +227,7 @@ class _Solver:
             self._sum_all({self.number[name] for name in decision.observed} - set(self.known))
         chance = multiply(self.chances, self.sizes)
         if not float(chance.table) > 0.0:
-            raise PolicyError("this evidence cannot occur: the network gives it the probability 0")
+            raise PolicyError("this evidence cannot occur: its probability is 0")
         total = sum(float(gain.table) for gain in self.gains)
         return Solution(total, dict(reversed(policies.items())))
 

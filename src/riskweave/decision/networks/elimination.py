@@ -20,7 +20,7 @@ from riskweave.decision.networks.factors import Factor, max_out, multiply, restr
 from riskweave.decision.networks.node import Network
 from riskweave.decision.networks.ordering import min_fill
 from riskweave.decision.networks.separation import requisite
-from riskweave.errors import PolicyError
+from riskweave.errors import PolicyError, Span
 
 Evidence = Mapping[str, str]
 Likelihood = Mapping[str, Sequence[float]]
@@ -82,7 +82,7 @@ def most_probable(network: Network, evidence: Evidence, likelihood: Likelihood =
     for factor in factors:
         best = min(best, float(factor.table.max()))
     if not best > 0.0:
-        raise PolicyError("this evidence cannot occur: the network gives it the probability 0")
+        raise PolicyError("this evidence cannot occur: its probability is 0", Span("network"))
     states = dict(question.hard_numbers)
     for variable, variables, chosen in reversed(trace):
         states[variable] = int(chosen[tuple(states[each] for each in variables)])
@@ -188,12 +188,12 @@ def weights_of(network: Network, name: str, weights: Sequence[float]) -> NDArray
     if array.shape != (len(node.states),):
         raise PolicyError(
             f"the likelihood of `{name}` has {array.size} numbers",
-            None,
+            Span("network"),
             f"one per state: {', '.join(node.states)}",
         )
     if not np.isfinite(array).all() or (array < 0).any() or not (array > 0).any():
         raise PolicyError(
-            f"the likelihood of `{name}` must be of finite numbers >= 0, not all of them 0", None
+            f"the likelihood of `{name}` must be of finite numbers >= 0, not all of them 0", Span("network")
         )
     return array
 

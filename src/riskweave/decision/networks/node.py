@@ -88,7 +88,7 @@ class Network:
         if found is None:
             raise PolicyError(
                 f"the network has no node `{name}`",
-                None,
+                Span("network"),
                 did_you_mean(name, self.nodes) or f"nodes: {_some(self.nodes)}",
             )
         return found
@@ -99,7 +99,7 @@ class Network:
         if state not in states:
             raise PolicyError(
                 f"node `{name}` has no state `{state}`",
-                None,
+                Span("network"),
                 did_you_mean(state, states) or f"states: {_some(states)}",
             )
         return states.index(state)
