@@ -134,7 +134,7 @@ def _joined(first: Node, second: Node) -> Node:
 
 
 def _folder_version(path: Path, folder: Path) -> str:
-    """Hash names and bytes of all that a policy may read: YAML files; tables, models, networks beside them."""
+    """Hash names and bytes of all that a policy may read: YAML files and the files beside them."""
     digest = hashlib.sha256()
     if path.is_file():
         files = [path]
