@@ -89,6 +89,7 @@ def test_a_file_beside_the_policy(tmp_path):
     for text, message in (
         ("file: ../x.bif", "outside"),
         ("file: y.bif", "no file"),
+        ("file: x.bif.gz", "no BIF file"),
         ("{file: x.bif, nodes: {}}", "unknown key"),
     ):
         with pytest.raises(PolicyError, match=message):
