@@ -354,7 +354,7 @@ def networks(result: Result) -> str:
 
 Public networks (pgmpy's files), {questions:,} questions each: the posterior of a random node given random evidence on up to
 five others, some of it soft; evidence that cannot occur is left out. Every marginal is compared with pyAgrum's, some with
-pgmpy's (which is asked the hard ones). Tables as pgmpy reads the files differ by at most {tables:.1g}.
+pgmpy's (questions without soft evidence). Tables as pgmpy reads the files differ by at most {tables:.1g}.
 
 {table(*rows)}
 Compiled, a posterior is a row of a table, or a circuit where the combinations are too many; any of the evidence may be
