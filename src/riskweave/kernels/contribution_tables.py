@@ -9,7 +9,7 @@ Fast TreeSHAP (Yang 2021), by groups of leaves instead of single ones.
 
 import numpy as np
 
-from riskweave.kernels.compile import kernel
+from riskweave.kernels.compile import lean_kernel
 from riskweave.kernels.words import pointer, warm
 
 # Words of a line of `used`: an input and its numeric tests.
@@ -36,7 +36,7 @@ INPUTS = 2
 RUN = 3
 
 
-@kernel
+@lean_kernel
 def look_up(
     inputs,
     used,

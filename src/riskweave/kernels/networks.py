@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from riskweave.kernels.compile import inline_kernel, kernel
-from riskweave.kernels.words import bits_of, float_of
+from riskweave.kernels.compile import lean_inline_kernel, lean_kernel
+from riskweave.kernels.words import bits_of, float_of, pointer
 
 IDENTITY = 0
 RELU = 1
@@ -32,7 +32,7 @@ _ROUND_BITS = 0x4338000000000000
 _LN2_LOW = 1.90821492927058770002e-10
 
 
-@inline_kernel
+@lean_inline_kernel
 def fast_exp(x):
     """Return exp(x) within 3e-16 of its size, x held within [-700, 700]; no branch, no call."""
     x = min(max(x, -700.0), 700.0)
@@ -56,21 +56,25 @@ def fast_exp(x):
     return p * float_of((bits_of(shifted) - _ROUND_BITS + 1023) << 52)
 
 
-@inline_kernel
+@lean_inline_kernel
 def squash(x):
     """Return 1 / (1 + exp(-x))."""
     return 1.0 / (1.0 + fast_exp(-x))
 
 
-@inline_kernel
+@lean_inline_kernel
 def bend(x):
     """Return tanh(x), within 3e-16 (of 1, not of itself)."""
     return 1.0 - 2.0 / (fast_exp(2.0 * x) + 1.0)
 
 
-@inline_kernel
+@lean_inline_kernel
 def _multiply(weights, first, rows, columns, x, x_first, y, y_first):
-    """Add to y[y_first:] each x times its line of weights, four lines at a time."""
+    """Add to y[y_first:] each x times its line of weights, four lines at a time.
+
+    `weights`, `x` and `y` are pointers: an array's index is checked for its sign, which hides from
+    LLVM that units lie side by side.
+    """
     j = 0
     while j + 4 <= rows:
         at = first + j * columns
@@ -95,25 +99,27 @@ def _multiply(weights, first, rows, columns, x, x_first, y, y_first):
         j += 1
 
 
-@inline_kernel
+@lean_inline_kernel
 def forward(layers, weights, scratch):
     """Carry scratch[0:inputs] through dense layers; return where in `scratch` the last one's output is.
 
     Layers write one after the other, so all activations stay readable.
     """
     at = 0
+    weight_at = pointer(weights)
+    scratch_at = pointer(scratch)
     for layer in range(layers.shape[0]):
         wide = layers[layer, IN]
         units = layers[layer, OUT]
         out = at + wide
         bias = layers[layer, BIAS]
         for g in range(units):
-            scratch[out + g] = weights[bias + g]
-        _multiply(weights, layers[layer, WEIGHTS], wide, units, scratch, at, scratch, out)
+            scratch_at[out + g] = weight_at[bias + g]
+        _multiply(weight_at, layers[layer, WEIGHTS], wide, units, scratch_at, at, scratch_at, out)
         activation = layers[layer, ACTIVATION]
         if activation == RELU:
             for g in range(units):
-                scratch[out + g] = max(scratch[out + g], 0.0)
+                scratch_at[out + g] = max(scratch_at[out + g], 0.0)
         elif activation == TANH:
             for g in range(units):
                 scratch[out + g] = bend(scratch[out + g])
@@ -124,7 +130,7 @@ def forward(layers, weights, scratch):
     return at
 
 
-@kernel
+@lean_kernel
 def score_mlp(inputs, layers, weights, scratch, out):
     """Fill `out` with the one number of the last layer; NaN inputs count as 0."""
     for i in range(inputs.shape[0]):
@@ -134,7 +140,7 @@ def score_mlp(inputs, layers, weights, scratch, out):
         out[i] = scratch[forward(layers, weights, scratch)]
 
 
-@kernel
+@lean_kernel
 def score_autoencoder(inputs, layers, weights, scratch, out):
     """Fill `out` with log(mean squared difference between the last layer and the inputs + 1e-12)."""
     width = inputs.shape[1]
@@ -150,7 +156,7 @@ def score_autoencoder(inputs, layers, weights, scratch, out):
         out[i] = math.log(total / width + 1e-12)
 
 
-@inline_kernel
+@lean_inline_kernel
 def run_lstm(events, order, begin, count, from_inputs, recurrent, bias, scratch, sums):
     """Carry a state through `count` events; leaves it in scratch[0:h], the cell in scratch[h:2h].
 
@@ -160,6 +166,10 @@ def run_lstm(events, order, begin, count, from_inputs, recurrent, bias, scratch,
     wide = sums.size
     hidden = wide // 4
     width = events.shape[1]
+    input_at = pointer(from_inputs)
+    recurrent_at = pointer(recurrent)
+    scratch_at = pointer(scratch)
+    sum_at = pointer(sums)
     for u in range(2 * hidden):
         scratch[u] = 0.0
     for k in range(count):
@@ -169,9 +179,9 @@ def run_lstm(events, order, begin, count, from_inputs, recurrent, bias, scratch,
         for j in range(width):
             x = events[line, j]
             scratch[2 * hidden + j] = x if x == x else 0.0
-        _multiply(from_inputs, 0, width, wide, scratch, 2 * hidden, sums, 0)
+        _multiply(input_at, 0, width, wide, scratch_at, 2 * hidden, sum_at, 0)
         if k > 0:
-            _multiply(recurrent, 0, hidden, wide, scratch, 0, sums, 0)
+            _multiply(recurrent_at, 0, hidden, wide, scratch_at, 0, sum_at, 0)
         for u in range(hidden):
             enter = squash(np.float64(sums[u]))
             keep = squash(np.float64(sums[hidden + u]))

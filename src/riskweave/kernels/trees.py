@@ -11,7 +11,7 @@ to guess wrong.
 import numpy as np
 
 from riskweave.kernels.bits import lowest_bit
-from riskweave.kernels.compile import inline_kernel, kernel
+from riskweave.kernels.compile import lean_inline_kernel, lean_kernel
 from riskweave.kernels.words import float_of, pointer
 
 BLOCK = 4
@@ -27,7 +27,7 @@ OTHER_ROW = 6  # of codes that have none
 USED = 7
 
 
-@kernel
+@lean_kernel
 def score_by_masks(inputs, used, cuts, test_tree, test_mask, rows, leaves, base, scale, mask, out):
     """Fill `out` with base + scale * the sum of the leaves reached.
 
@@ -77,7 +77,7 @@ CHILD = 22
 _INPUT_MASK = (1 << MISSING_LEFT) - 1
 
 
-@inline_kernel
+@lean_inline_kernel
 def _below(row, first, nodes, at, set_start, set_words):
     """Return the child of a node that a row goes to."""
     word = nodes[2 * at + 1]
@@ -98,7 +98,7 @@ def _below(row, first, nodes, at, set_start, set_words):
     return child + (fails | lost)
 
 
-@kernel
+@lean_kernel
 def score_by_walking(inputs, nodes, roots, depths, values, set_start, set_words, base, scale, out):
     """Fill `out` with base + scale * the sum of the leaves reached.
 
