@@ -13,7 +13,7 @@ def score_sequences(
     events, order, first, lengths, from_inputs, recurrent, bias, scratch, sums, layers, weights, dense, out
 ):
     """Fill `out[i]` with the score of the events order[first[i]:first[i] + lengths[i]]; NaN for none."""
-    hidden = sums.size // 4
+    hidden = bias.size // 4
     for i in range(first.size):
         if lengths[i] <= 0:
             out[i] = np.nan
@@ -60,7 +60,7 @@ def step(
     steps = times.shape[1]
     slots = slot_keys.size
     width = inputs.shape[1]
-    hidden = sums.size // 4
+    hidden = bias.size // 4
     for i in range(begin, keys.size):
         out[i] = np.nan
         key = keys[i]
