@@ -225,6 +225,27 @@ def test_a_new_policy_keeps_sequences_of_the_same_form(tmp_path):
     assert engine.describe()["models"]["both/b"]["keys"] == 5
 
 
+@pytest.mark.parametrize("split", [1, 7, 1000])
+def test_a_new_model_gets_its_sequences_from_the_history(tmp_path, split):
+    """From the start or by `replace_policy` with the history: the same scores, byte by byte."""
+    artifacts, records = everything(), stream(200)
+    for name in ("seq", "both"):
+        part = artifacts[name] if name == "seq" else artifacts[name].parts["b"]
+        assert part.kind == "lstm"
+    feeds = Feature(name="kinds.distance")
+    artifacts["seq"] = lstm(features=(*NUMBERS, COUNTRY, feeds))
+    bare = {name: EVERYTHING[name] for name in ("lr", "gbdt", "nn", "kinds", "shade")}
+    policy = make(tmp_path, EVERYTHING, artifacts)
+    expected = in_blocks(Engine(policy), records, 120)[120:]
+    engine = Engine(make(tmp_path, bare, artifacts))
+    for record in records[:120]:
+        engine.decide(record)
+    history = [records[first : min(first + split, 120)] for first in range(0, 120, split)]
+    engine.replace_policy(policy, history)
+    assert engine.describe()["models"]["seq"]["keys"] == 5
+    assert expected.tobytes() == in_blocks(engine, records[120:]).tobytes()
+
+
 def test_a_key_moves_to_another_engine(tmp_path):
     policy, records = make(tmp_path, EVERYTHING, everything()), stream(late=False)
     here, there = Engine(policy), Engine(policy)
