@@ -10,6 +10,7 @@ memory    bytes per event kept and per idle key; ten million events over a milli
 growth    events/s against rules, features, entities, window length, state size (plots)
 handbook  the Handbook's features, compared with the oracle
 networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals compared; compiled posteriors
+scoring   models on one event and in batches, contributions  beside LightGBM, PyTorch, onnxruntime
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -37,6 +38,7 @@ NAMES = (
     "growth",
     "handbook",
     "networks",
+    "scoring",
     "fuzz",
 )
 

@@ -54,3 +54,9 @@ def remember(plan: Plan, state: State, batch: Batch, only: NDArray[np.bool_] | N
     expressions.step(plan.programs[STAGE_FEATURES], state.strings, batch)
     if plan.patterns.patterns:
         batch.matches = patterns.step(plan.patterns, state.patterns, batch)
+
+
+def remember_models(plan: Plan, state: State, batch: Batch) -> None:
+    """Carry a batch that was remembered on to the models that remember events."""
+    expressions.step(plan.programs[STAGE_PATTERNS], state.strings, batch)
+    models.remember(plan.models, state.models, batch)
