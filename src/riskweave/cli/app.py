@@ -132,12 +132,16 @@ def train(
     gap: Annotated[str, typer.Option(help="Left out between training and test (the labels' delay).")] = "0s",
     search: Annotated[int, typer.Option(min=0, help="Try so many options first.")] = 0,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same model.")] = None,
+    distill: Annotated[
+        Path | None, typer.Option(help="A heavy model's folder; its scores are learned.")
+    ] = None,
+    soft: Annotated[float, typer.Option(help="How much its word counts against the truth.")] = 0.7,
     as_json: Json = False,
 ) -> None:
     """Train a model, judge it on later events, and write it with its report and card."""
     from riskweave.cli import learning
 
-    learning.train(policy, data, out, model, recipes, test_share, gap, search, seed, as_json)
+    learning.train(policy, data, out, model, recipes, test_share, gap, search, seed, distill, soft, as_json)
 
 
 @app.command()

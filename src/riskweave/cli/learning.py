@@ -73,16 +73,20 @@ def train(
     gap: str,
     trials: int,
     seed: int | None,
+    teacher: Path | None,
+    soft: float,
     as_json: bool,
 ) -> None:
     """Write a model's folder: the artifact, report.html, report.json, card.md."""
+    from riskweave.learning.distill import distill
     from riskweave.learning.evaluate import evaluate as judge
     from riskweave.learning.report import html_report, model_card
     from riskweave.learning.search import search
     from riskweave.learning.splits import shares_by_time
     from riskweave.learning.train import train as learn
-    from riskweave.models.artifact import write
+    from riskweave.models.artifact import read, write
 
+    heavy = None if teacher is None else read(teacher)
     policy, found, known = _prepared(path, data, recipe_file)
     recipe = _named(known, model)
     if seed is not None:
@@ -91,7 +95,11 @@ def train(
     with telling(as_json) as progress:
         if trials:
             recipe = search(recipe, found, split.train, trials, recipes=known, progress=progress)
-        made = learn(recipe, found, split.train, known, definitions(policy, found), progress)
+        meanings = definitions(policy, found)
+        if heavy is None:
+            made = learn(recipe, found, split.train, known, meanings, progress)
+        else:
+            made = distill(recipe, heavy, found, split, soft, known, meanings, progress)
     artifact, judged = made.artifact, None
     if recipe.trainer != "profiles":
         judged = judge(found, split.test, made.score(split.test))
@@ -105,7 +113,9 @@ def train(
         (out / "report.json").write_text(json.dumps(judged, indent=1), encoding="utf-8")
     if as_json:
         short = {name: judged[name] for name in ("events", "frauds", "ranking")} if judged else {}
-        print(json.dumps({"out": str(out), "hash": digest, "seconds": round(made.seconds, 3), "test": short}))
+        told = {name: each for name, each in artifact.about.notes.items() if name == "distillation"}
+        line = {"out": str(out), "hash": digest, "seconds": round(made.seconds, 3), "test": short}
+        print(json.dumps(line | told))
         return
     console.print(
         f"{model}: {split.train.size:,} events in {made.seconds:.1f} s; {out}, hash {digest[:12]}",
@@ -113,6 +123,9 @@ def train(
     )
     if judged is not None:
         _print_ranking(judged)
+    taught = artifact.about.notes.get("distillation")
+    if isinstance(taught, dict):
+        _print_distillation(taught)
 
 
 def evaluate(
@@ -235,6 +248,27 @@ def _print_ranking(judged: dict[str, Any]) -> None:
         f"{judged['events']:,} later events, {judged['frauds']:,} frauds: AUC {ranking['auc'] or 0:.4f}, "
         f"average precision {ranking['ap'] or 0:.4f}, Brier {calibration['brier']:.5f}"
         + (f", card precision at {cards['k']} {cards['precision']:.3f}" if cards else ""),
+        highlight=False,
+    )
+
+
+def _print_distillation(found: dict[str, Any]) -> None:
+    """Print what the light model loses against the heavy one."""
+    from rich.table import Table
+
+    from riskweave.learning.report import DISTILLATION_HEADS, distillation_rows
+
+    shown = Table(box=None, pad_edge=False)
+    for head in DISTILLATION_HEADS:
+        shown.add_column(head, justify="left" if not head else "right")
+    for line in distillation_rows(found):
+        shown.add_row(*line)
+    console.print(shown)
+    agreed = found["agreement"]
+    console.print(
+        f"agreement with the teacher: scores differ by {agreed['mean_abs_difference']:.4f} on average, rank "
+        f"correlation {agreed['rank_correlation']:.3f}, {agreed['same_riskiest_percent']:.0%} of the "
+        "riskiest 1 % are the same",
         highlight=False,
     )
 

@@ -16,7 +16,7 @@ from riskweave.learning.ranking import curves
 from riskweave.learning.recipe import Recipe
 from riskweave.learning.report import page, table
 from riskweave.learning.sample import Sample
-from riskweave.learning.scoring import has_sequences, sample_for, score_sample
+from riskweave.learning.scoring import has_sequences, sample_for, score_sample, size_of
 from riskweave.learning.splits import Split
 from riskweave.learning.train import train
 from riskweave.learning.trainers.trainer import Progress, silent
@@ -56,12 +56,6 @@ def compare(
             }
         )
     return lines
-
-
-def size_of(artifact: Artifact) -> int:
-    """Return how many bytes a model's arrays take, its parts' included."""
-    own = sum(array.nbytes for array in artifact.weights.values()) + len(artifact.onnx)
-    return own + sum(size_of(part) for part in artifact.parts.values())
 
 
 def speed(artifact: Artifact, dataset: Dataset, split: Split, calls: int = 300) -> dict[str, float | None]:

@@ -24,6 +24,42 @@ svg .grid { stroke: #eceff2 } .note { color: #57606a }
 """
 
 
+DISTILLATION_HEADS = ("", "kind", "AUC", "AP", "Brier", "log loss", "ECE", "KiB")
+
+
+def distillation_rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return teacher, student and the student without a teacher, and what the student loses, as cells."""
+    names = ("auc", "ap", "brier", "log_loss", "ece")
+    rows = [
+        [
+            name.replace("_", " "),
+            found[name]["kind"],
+            *(f"{found[name][each]:.4f}" for each in names),
+            f"{found[name]['bytes'] / 1024:.0f}",
+        ]
+        for name in ("teacher", "student", "without_teacher")
+    ]
+    loss = ["student less teacher", "", *(f"{found['loss'][each]:+.4f}" for each in names), ""]
+    return [*rows, loss]
+
+
+def _distilled(found: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a model card about its teacher."""
+    agreed = found["agreement"]
+    return [
+        f"It learned {found['soft']:.0%} of the word of the teacher {found['hash'][:16]} "
+        f"and the truth for the rest; of {found['unlabelled']:,} events the teacher's word alone.",
+        "",
+        "| " + " | ".join(DISTILLATION_HEADS) + " |",
+        "|" + "---|" * len(DISTILLATION_HEADS),
+        *("| " + " | ".join(row) + " |" for row in distillation_rows(found)),
+        "",
+        f"Scores differ by {agreed['mean_abs_difference']:.4f} on average over {agreed['events']:,} later "
+        f"events; rank correlation {agreed['rank_correlation']:.3f}; {agreed['same_riskiest_percent']:.0%} "
+        "of the riskiest 1 % are the same.",
+    ]
+
+
 def html_report(title: str, found: Mapping[str, Any], about: About | None = None) -> str:
     """Return the page of one evaluation."""
     parts = [f"<h1>{escape(title)}</h1>", _summary(found)]
@@ -203,6 +239,9 @@ def model_card(name: str, artifact: Artifact, found: Mapping[str, Any] | None = 
             f"AUC {_cell(ranking['auc'])}, average precision {_cell(ranking['ap'])}, "
             f"Brier {_cell(calibration['brier'])}, calibration error {_cell(calibration['ece'])}.",
         ]
+    taught = about.notes.get("distillation")
+    if isinstance(taught, dict):
+        lines += ["", "## Distilled", "", *_distilled(taught)]
     lines += [
         "",
         "## Limits",

@@ -11,7 +11,16 @@ import numpy as np
 from riskweave.errors import RiskweaveError, did_you_mean
 from riskweave.learning.encode import Encoding
 from riskweave.learning.sample import Sample
-from riskweave.learning.trainers.trainer import Fitted, Floats, Progress, both_kinds, need, weights
+from riskweave.learning.trainers.trainer import (
+    Fitted,
+    Floats,
+    Progress,
+    as_truths,
+    both_kinds,
+    is_soft,
+    need,
+    weights,
+)
 
 # Threads that wait for work would take the processor from everything else on a small machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -55,10 +64,10 @@ class Gbdt:
         from riskweave.models.importing import from_lightgbm
 
         lightgbm = need("lightgbm", "train")
-        truth = sample.truth
-        both_kinds(truth, self.name)
+        target = sample.target
+        both_kinds(target, self.name)
         parameters = {
-            "objective": "binary",
+            "objective": "cross_entropy" if is_soft(target) else "binary",
             "metric": options["stop_on"],
             "learning_rate": options["rate"],
             "num_leaves": options["leaves"],
@@ -78,8 +87,8 @@ class Gbdt:
         categories = [k for k, feature in enumerate(sample.features) if feature.type == "category"]
         data = lightgbm.Dataset(
             sample.inputs,
-            truth,
-            weight=weights(truth, options["class_weight"]),
+            target,
+            weight=weights(target, options["class_weight"]),
             categorical_feature=categories or "auto",
             free_raw_data=False,
             params={"verbosity": -1},
@@ -126,8 +135,7 @@ class Xgboost:
         from riskweave.models.importing import from_xgboost
 
         xgboost = need("xgboost", "train")
-        truth = sample.truth
-        both_kinds(truth, self.name)
+        both_kinds(sample.target, self.name)
         encoding = Encoding.fit(sample.features, sample.inputs, log=False, scale=False)
         model = xgboost.XGBClassifier(
             n_estimators=options["trees"],
@@ -138,8 +146,9 @@ class Xgboost:
             random_state=seed,
             n_jobs=1,
         )
-        weight = weights(truth, options["class_weight"])
-        model.fit(encoding.inputs(sample.inputs).astype(np.float32), truth, sample_weight=weight)
+        weight = weights(sample.target, options["class_weight"])
+        inputs, truth, weight = as_truths(encoding.inputs(sample.inputs), sample.target, weight)
+        model.fit(inputs.astype(np.float32), truth, sample_weight=weight)
 
         def raw(other: Sample) -> Floats:
             inputs = encoding.inputs(other.inputs).astype(np.float32)
