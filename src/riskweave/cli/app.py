@@ -170,7 +170,7 @@ def arena(
     recipes: Annotated[Path | None, typer.Option(help="A YAML file of recipes.")] = None,
     test_share: Annotated[float, typer.Option(help="The last share of the events judges the models.")] = 0.2,
     gap: Annotated[str, typer.Option(help="Left out between training and test (the labels' delay).")] = "0s",
-    out: Annotated[Path | None, typer.Option(help="Where the picture goes (HTML).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the picture goes (.svg, or an HTML page).")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare kinds of models on one set: quality, calibration, time, speed, size."""

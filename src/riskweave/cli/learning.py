@@ -179,7 +179,7 @@ def arena(
     """Train several models on one split; print a table, write a picture."""
     from rich.table import Table
 
-    from riskweave.learning.arena import HEADS, SIX, compare, picture, row_of
+    from riskweave.learning.arena import HEADS, SIX, compare, drawing, picture, row_of
     from riskweave.learning.splits import shares_by_time
 
     policy, found, known = _prepared(path, data, recipe_file)
@@ -192,7 +192,8 @@ def arena(
     with telling(as_json) as progress:
         lines = compare(found, split, known, names, progress)
     if out is not None:
-        out.write_text(picture(lines, f"Arena: {policy.name}"), encoding="utf-8")
+        draw = drawing if out.suffix == ".svg" else picture
+        out.write_text(draw(lines, f"Arena: {policy.name}"), encoding="utf-8")
     if as_json:
         print(json.dumps([{name: each for name, each in line.items() if name != "curves"} for line in lines]))
         return
@@ -200,7 +201,7 @@ def arena(
     for head in HEADS:
         shown.add_column(head, justify="left" if head == "model" else "right")
     for line in lines:
-        shown.add_row(*("-" if cell is None else str(cell) for cell in row_of(line)))
+        shown.add_row(*row_of(line))
     console.print(
         f"{split.train.size:,} events to learn from, {split.test.size:,} later ones to judge by",
         highlight=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,17 +33,28 @@ def log_loss(truth: Floats, probability: Floats) -> float:
     return float(-np.mean(truth * np.log(p) + (1 - truth) * np.log1p(-p))) if truth.size else float("nan")
 
 
-def reliability(truth: Floats, probability: Floats, bins: int = 10, equal_counts: bool = False) -> list[Bin]:
+def reliability(
+    truth: Floats,
+    probability: Floats,
+    bins: int = 10,
+    equal: Literal["widths", "counts", "sums"] = "widths",
+) -> list[Bin]:
     """Return the bins of a reliability diagram; empty bins are left out.
 
-    Bins are equally wide, or (`equal_counts`) hold about as many events each, which shows more when
-    nearly all probabilities are small.
+    Bins are equally wide, or hold about as many events each (`counts`), or as many expected frauds
+    each (`sums`), which shows most when nearly all probabilities are small.
     """
     if not truth.size:
         return []
-    if equal_counts:
+    if equal == "counts":
         edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)))
         edges[0], edges[-1] = 0.0, 1.0
+    elif equal == "sums":
+        ranked = np.sort(probability)
+        reached = np.cumsum(ranked)
+        wanted = np.linspace(0, reached[-1], bins + 1)[1:-1]
+        inner = ranked[np.searchsorted(reached, wanted).clip(0, ranked.size - 1)]
+        edges = np.concatenate([[0.0], inner, [1.0]])
     else:
         edges = np.linspace(0.0, 1.0, bins + 1)
     edges = np.unique(edges)
