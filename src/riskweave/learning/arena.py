@@ -128,12 +128,6 @@ def plots(lines: Sequence[Mapping[str, Any]]) -> list[str]:
             for line in lines
         ]
 
-    said = [
-        Line(
-            line["model"], [each[3] for each in line["diagram"]], [each[4] for each in line["diagram"]], True
-        )
-        for line in lines
-    ]
     roc = [up_to(line, 0.1) for line in curve("false_positive_rate", "recall", (0.0, 0.0))]
 
     def cost(head: str, name: str, scale: float = 1.0) -> str:
@@ -162,7 +156,7 @@ def plots(lines: Sequence[Mapping[str, Any]]) -> list[str]:
         ),
         bars("Brier score (less is better)", names, [line["brier"] for line in lines]),
         bars("Calibration error (less is better)", names, [line["ece"] for line in lines]),
-        reliability_plot(said),
+        reliability_plot({line["model"]: line["diagram"] for line in lines}),
         cost("Seconds to train (each step tenfold)", "seconds_to_train"),
         cost("One event, microseconds (median, from Python; tenfold)", "one_event_us"),
         cost("Rows a second in a batch (tenfold)", "rows_per_second"),

@@ -37,24 +37,24 @@ def reliability(
     truth: Floats,
     probability: Floats,
     bins: int = 10,
-    equal: Literal["widths", "counts", "sums"] = "widths",
+    equal: Literal["widths", "counts", "odds"] = "widths",
 ) -> list[Bin]:
     """Return the bins of a reliability diagram; empty bins are left out.
 
-    Bins are equally wide, or hold about as many events each (`counts`), or as many expected frauds
-    each (`sums`), which shows most when nearly all probabilities are small.
+    Bins are equally wide, or hold about as many events each (`counts`), or are equally wide in
+    log-odds (`odds`), which shows most when nearly all probabilities are small.
     """
     if not truth.size:
         return []
     if equal == "counts":
         edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)))
         edges[0], edges[-1] = 0.0, 1.0
-    elif equal == "sums":
-        ranked = np.sort(probability)
-        reached = np.cumsum(ranked)
-        wanted = np.linspace(0, reached[-1], bins + 1)[1:-1]
-        inner = ranked[np.searchsorted(reached, wanted).clip(0, ranked.size - 1)]
-        edges = np.concatenate([[0.0], inner, [1.0]])
+    elif equal == "odds":
+        ends = np.clip([probability.min(), probability.max()], 1e-5, 1 - 1e-5)
+        low, high = np.log(ends / (1 - ends)).tolist()
+        logs = np.linspace(low, high, bins + 1)
+        edges = 1.0 / (1.0 + np.exp(-logs))
+        edges[0], edges[-1] = 0.0, 1.0
     else:
         edges = np.linspace(0.0, 1.0, bins + 1)
     edges = np.unique(edges)

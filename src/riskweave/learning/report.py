@@ -158,8 +158,7 @@ def _plots(found: Mapping[str, Any]) -> list[str]:
         )
     diagram = found["calibration"]["diagram"]
     if diagram:
-        line = Line("", [each[3] for each in diagram], [each[4] for each in diagram], marks=True)
-        plots.append(reliability_plot([line]))
+        plots.append(reliability_plot({"": diagram}))
     money = found.get("money")
     if money:
         reviewed = [each[0] for each in money["curve"]]
@@ -191,11 +190,19 @@ def _plots(found: Mapping[str, Any]) -> list[str]:
     return plots
 
 
-def reliability_plot(lines: Sequence[Line]) -> str:
-    """Return what was said against what came true, in powers of ten: most probabilities are small."""
+def reliability_plot(diagrams: Mapping[str, Sequence[Sequence[float]]]) -> str:
+    """Return what was said against what came true, in powers of ten: most probabilities are small.
+
+    Bins of fewer than 20 events are left out: chance would speak.
+    """
+    kept = {name: [each for each in bins if each[2] >= 20] for name, bins in diagrams.items()}
+    lines = [
+        Line(name, [each[3] for each in bins], [each[4] for each in bins], True)
+        for name, bins in kept.items()
+    ]
     least = min((value for line in lines for value in (*line.x, *line.y) if value > 0), default=0.01)
     even = Line("", [least, 1.0], [least, 1.0], dashed=True)
-    title = "Reliability (bins of equally many expected)"
+    title = "Reliability"
     return plot(title, "said", "came true", [*lines, even], 1, 1, key="top left", by_powers=True)
 
 
