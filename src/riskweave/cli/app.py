@@ -126,7 +126,9 @@ def train(
     policy: PolicyPath,
     data: Annotated[Path, typer.Option(help="A training set of `riskweave dataset`.")],
     out: Annotated[Path, typer.Option(help="The model's folder.")],
-    model: Annotated[str, typer.Option(help="A trainer (gbdt, mlp, ...) or a recipe's name.")] = "gbdt",
+    model: Annotated[
+        str, typer.Option(help="A trainer (gbdt, mlp, ...) or recipe; the best of several.")
+    ] = "gbdt",
     recipes: Annotated[Path | None, typer.Option(help="A YAML file of recipes.")] = None,
     test_share: Annotated[float, typer.Option(help="The last share of the events judges the model.")] = 0.2,
     gap: Annotated[str, typer.Option(help="Left out between training and test (the labels' delay).")] = "0s",

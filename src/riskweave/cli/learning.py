@@ -78,6 +78,7 @@ def train(
     as_json: bool,
 ) -> None:
     """Write a model's folder: the artifact, report.html, report.json, card.md."""
+    from riskweave.learning.choose import choose
     from riskweave.learning.distill import distill
     from riskweave.learning.evaluate import evaluate as judge
     from riskweave.learning.report import html_report, model_card
@@ -88,11 +89,19 @@ def train(
 
     heavy = None if teacher is None else read(teacher)
     policy, found, known = _prepared(path, data, recipe_file)
-    recipe = _named(known, model)
-    if seed is not None:
-        recipe = replace(recipe, seed=seed)
+    candidates = [name.strip() for name in model.split(",")]
+    for name in candidates:
+        _named(known, name)
     split = shares_by_time(found.time_ms, found.known_ms, found.label, test_share, _duration(gap, "--gap"))
     with telling(as_json) as progress:
+        chosen: dict[str, float] = {}
+        if len(candidates) == 1:
+            (model,) = candidates
+        else:
+            model, chosen = choose(candidates, known, found, split.train, progress=progress)
+        recipe = _named(known, model)
+        if seed is not None:
+            recipe = replace(recipe, seed=seed)
         if trials:
             recipe = search(recipe, found, split.train, trials, recipes=known, progress=progress)
         meanings = definitions(policy, found)
@@ -101,6 +110,8 @@ def train(
         else:
             made = distill(recipe, heavy, found, split, soft, known, meanings, progress)
     artifact, judged = made.artifact, None
+    if chosen:
+        artifact = artifact.with_about(notes={**artifact.about.notes, "chosen_among": dict(chosen)})
     if recipe.trainer != "profiles":
         judged = judge(found, split.test, made.score(split.test))
         artifact = artifact.with_about(metrics={**judged["ranking"], **judged["calibration"]})
@@ -115,8 +126,10 @@ def train(
         short = {name: judged[name] for name in ("events", "frauds", "ranking")} if judged else {}
         told = {name: each for name, each in artifact.about.notes.items() if name == "distillation"}
         line = {"out": str(out), "hash": digest, "seconds": round(made.seconds, 3), "test": short}
-        print(json.dumps(line | told))
+        print(json.dumps(line | told | ({"chosen_among": chosen} if chosen else {})))
         return
+    for name, figure in chosen.items():
+        console.print(f"{name}: average precision {figure:.4f} in cross-validation", highlight=False)
     console.print(
         f"{model}: {split.train.size:,} events in {made.seconds:.1f} s; {out}, hash {digest[:12]}",
         highlight=False,

@@ -30,7 +30,8 @@ class Gbdt:
     """Boosted trees by LightGBM; categories and missing values as they are.
 
     `monotone` says for some features that more (1) or less (-1) never lowers the score. With events
-    held back, boosting stops when their log loss no longer improves.
+    held back, boosting stops when their log loss no longer improves, but not before `least_trees`: a
+    few frauds, or a share of frauds that has changed, would else stop it when little is learned.
     """
 
     name = "gbdt"
@@ -40,11 +41,12 @@ class Gbdt:
         "leaves": 31,
         "max_depth": -1,
         "min_leaf": 20,
-        "feature_share": 0.8,
-        "row_share": 0.8,
-        "l2": 1.0,
+        "feature_share": 1.0,
+        "row_share": 1.0,
+        "l2": 0.0,
         "class_weight": "none",
         "monotone": {},
+        "least_trees": 100,
         "patience": 50,
         "stop_on": "binary_logloss",
     }
@@ -55,6 +57,7 @@ class Gbdt:
             "leaves": trial.suggest_int("leaves", 4, 63, log=True),
             "min_leaf": trial.suggest_int("min_leaf", 5, 200, log=True),
             "feature_share": trial.suggest_float("feature_share", 0.3, 1.0),
+            "row_share": trial.suggest_float("row_share", 0.5, 1.0),
             "l2": trial.suggest_float("l2", 0.01, 100.0, log=True),
         }
 
@@ -97,11 +100,14 @@ class Gbdt:
         sets = []
         if held is not None and len(held) and held.truth.sum() > 0:
             sets = [lightgbm.Dataset(held.inputs, held.truth, reference=data)]
-            callbacks.append(lightgbm.early_stopping(options["patience"], verbose=False))
+            # So long that `least_trees` are there even if the first one was best.
+            patience = max(int(options["patience"]), int(options["least_trees"]))
+            callbacks.append(lightgbm.early_stopping(patience, verbose=False))
         booster = lightgbm.train(parameters, data, options["trees"], valid_sets=sets, callbacks=callbacks)
         rounds = (
             booster.best_iteration if sets and booster.best_iteration > 0 else booster.current_iteration()
         )
+        rounds = min(max(rounds, int(options["least_trees"])), booster.current_iteration())
         text = booster.model_to_string(num_iteration=rounds)
 
         def raw(other: Sample) -> Floats:
