@@ -103,7 +103,14 @@ class Gbdt:
             # So long that `least_trees` are there even if the first one was best.
             patience = max(int(options["patience"]), int(options["least_trees"]))
             callbacks.append(lightgbm.early_stopping(patience, verbose=False))
-        booster = lightgbm.train(parameters, data, options["trees"], valid_sets=sets, callbacks=callbacks)
+        booster = lightgbm.train(
+            parameters,
+            data,
+            options["trees"],
+            valid_sets=sets,
+            callbacks=callbacks,
+            keep_training_booster=True,  # or only the best trees would be left
+        )
         rounds = (
             booster.best_iteration if sets and booster.best_iteration > 0 else booster.current_iteration()
         )
