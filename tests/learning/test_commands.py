@@ -42,6 +42,23 @@ def test_a_trained_model_is_written_reported_and_judged_again(place):
     assert {each["value"] for each in found["segments"]["channel"]} == {"app", "pos", "web"}
 
 
+def test_several_recipes_are_chosen_from_and_judged_fold_by_fold(place):
+    done = riskweave(
+        *("train", place / "mine", "--data", place / "set.parquet", "--gap", "3d", "--folds", 2, "--json"),
+        *("--model", "decision_tree,logistic_regression", "--leave-out", "customer"),
+        *("--out", place / "models" / "chosen"),
+    )
+    said = json.loads(done.stdout)
+    assert set(said["chosen_among"]) == {"decision_tree", "logistic_regression"}
+    best = max(said["chosen_among"], key=said["chosen_among"].get)
+    notes = read(place / "models" / "chosen").about.notes
+    assert (notes["recipe"]["name"], notes["chosen_among"]) == (best, said["chosen_among"])
+    first, second = said["folds"]
+    assert first["from"] < second["from"]
+    # Customers already known as victims have left the single test, not the folds.
+    assert 0 < said["test"]["events"] < first["events"] + second["events"]
+
+
 def test_the_arena_prints_a_line_for_each_model(place):
     out = place / "arena.html"
     done = riskweave(

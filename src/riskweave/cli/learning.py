@@ -16,6 +16,7 @@ from riskweave.learning.dataset import Dataset, Progress
 
 if TYPE_CHECKING:
     from riskweave.learning.recipe import Recipe
+    from riskweave.learning.splits import Split
     from riskweave.policy.policy import Policy
 
 
@@ -75,6 +76,8 @@ def train(
     seed: int | None,
     teacher: Path | None,
     soft: float,
+    folds: int,
+    leave_out: str | None,
     as_json: bool,
 ) -> None:
     """Write a model's folder: the artifact, report.html, report.json, card.md."""
@@ -82,8 +85,8 @@ def train(
     from riskweave.learning.distill import distill
     from riskweave.learning.evaluate import evaluate as judge
     from riskweave.learning.report import html_report, model_card
+    from riskweave.learning.rolling import fold_splits, roll
     from riskweave.learning.search import search
-    from riskweave.learning.splits import shares_by_time
     from riskweave.learning.train import train as learn
     from riskweave.models.artifact import read, write
 
@@ -92,7 +95,7 @@ def train(
     candidates = [name.strip() for name in model.split(",")]
     for name in candidates:
         _named(known, name)
-    split = shares_by_time(found.time_ms, found.known_ms, found.label, test_share, _duration(gap, "--gap"))
+    split = _split(found, test_share, gap, leave_out)
     with telling(as_json) as progress:
         chosen: dict[str, float] = {}
         if len(candidates) == 1:
@@ -109,11 +112,12 @@ def train(
             made = learn(recipe, found, split.train, known, meanings, progress)
         else:
             made = distill(recipe, heavy, found, split, soft, known, meanings, progress)
+        rolled = roll(recipe, found, fold_splits(found, split, folds), known, progress) if folds else []
     artifact, judged = made.artifact, None
     if chosen:
         artifact = artifact.with_about(notes={**artifact.about.notes, "chosen_among": dict(chosen)})
     if recipe.trainer != "profiles":
-        judged = judge(found, split.test, made.score(split.test))
+        judged = judge(found, split.test, made.score(split.test)) | ({"folds": rolled} if rolled else {})
         artifact = artifact.with_about(metrics={**judged["ranking"], **judged["calibration"]})
     digest = write(out, artifact)
     (out / "card.md").write_text(model_card(model, artifact, judged), encoding="utf-8")
@@ -125,6 +129,7 @@ def train(
     if as_json:
         short = {name: judged[name] for name in ("events", "frauds", "ranking")} if judged else {}
         told = {name: each for name, each in artifact.about.notes.items() if name == "distillation"}
+        told |= {"folds": rolled} if rolled else {}
         line = {"out": str(out), "hash": digest, "seconds": round(made.seconds, 3), "test": short}
         print(json.dumps(line | told | ({"chosen_among": chosen} if chosen else {})))
         return
@@ -136,6 +141,12 @@ def train(
     )
     if judged is not None:
         _print_ranking(judged)
+    for each in rolled:
+        console.print(
+            f"trained anew for {each['from']}: {each['events']:,} events, {each['frauds']:,} frauds: "
+            f"AUC {each['auc']:.4f}, average precision {each['ap']:.4f}",
+            highlight=False,
+        )
     taught = artifact.about.notes.get("distillation")
     if isinstance(taught, dict):
         _print_distillation(taught)
@@ -149,6 +160,8 @@ def evaluate(
     end: str | None,
     by: list[str],
     review_cost: float,
+    entity: str | None,
+    k: int,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -168,7 +181,12 @@ def evaluate(
     kept &= found.time_ms >= (low if low is not None else found.time_ms.min(initial=0))
     kept &= found.time_ms < (high if high is not None else found.time_ms.max(initial=0) + 1)
     rows = np.flatnonzero(kept)
-    judged = judge(found, rows, score(artifact, found, rows), Questions(segments=by, review_cost=review_cost))
+    judged = judge(
+        found,
+        rows,
+        score(artifact, found, rows),
+        Questions(entity, segments=by, k=k, review_cost=review_cost),
+    )
     if out is not None:
         out.write_text(html_report(f"{policy.name}: {model.name}", judged, artifact.about), encoding="utf-8")
     if as_json:
@@ -186,6 +204,7 @@ def arena(
     recipe_file: Path | None,
     test_share: float,
     gap: str,
+    leave_out: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -193,7 +212,6 @@ def arena(
     from rich.table import Table
 
     from riskweave.learning.arena import HEADS, SIX, compare, drawing, picture, row_of
-    from riskweave.learning.splits import shares_by_time
 
     policy, found, known = _prepared(path, data, recipe_file)
     names = [name.strip() for name in models.split(",")] if models else list(SIX)
@@ -201,7 +219,7 @@ def arena(
         _named(known, name)
     if not models and found.keys:
         known["lstm"] = replace(known["lstm"], options={"entity": next(iter(found.keys))})
-    split = shares_by_time(found.time_ms, found.known_ms, found.label, test_share, _duration(gap, "--gap"))
+    split = _split(found, test_share, gap, leave_out)
     with telling(as_json) as progress:
         lines = compare(found, split, known, names, progress)
     if out is not None:
@@ -237,6 +255,22 @@ def _prepared(path: Path, data: Path, recipe_file: Path | None) -> tuple[Policy,
         names = ", ".join(changed[:5])
         raise RiskweaveError(f"`{data}` was made with another definition of {names}: make it anew")
     return policy, found, read_recipes(recipe_file) if recipe_file else ready_recipes()
+
+
+def _split(found: Dataset, test_share: float, gap: str, leave_out: str | None) -> Split:
+    """Split by time; keys of the role `leave_out` that were known to be compromised leave the test."""
+    from riskweave.learning.splits import DAY_MS, shares_by_time, without_known_compromised
+
+    gap_ms = _duration(gap, "--gap")
+    split = shares_by_time(found.time_ms, found.known_ms, found.label, test_share, gap_ms)
+    if leave_out is None:
+        return split
+    if leave_out not in found.keys:
+        raise RiskweaveError(
+            f"the training set has no role `{leave_out}`; there are: {', '.join(found.keys)}"
+        )
+    days = -(-gap_ms // DAY_MS)
+    return without_known_compromised(split, found.time_ms, found.keys[leave_out], found.label, days)
 
 
 def _named(known: dict[str, Recipe], name: str) -> Recipe:
