@@ -5,7 +5,7 @@
 Fold k trains on 7 days from the train start + 7 k days on, waits for the delay, and tests 7 days. Cards known
 to be compromised are left out of the test as the book does. `book` models see the book's features
 (policy/), `richer` ones those of richer/, both as the replay gives them, both with the labels' delay inside.
-Richer models learn from the book's 7 days and, as `..._28d`, from 28 days up to the same last day.
+Richer models learn from the same 7 days; `--richer-days 7,28` adds 28 days up to the same last day (`..._28d`).
 `--independent` adds the same models by scikit-learn, LightGBM and XGBoost alone on features by DuckDB;
 `--delays 1,3,7` shows, for the same test weeks, what earlier labels are worth.
 """
@@ -94,7 +94,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--delay", type=int, default=7, help="days until a truth is known")
     parser.add_argument("--delays", default="", help="compare these delays on the same test weeks, as 1,3,7")
     parser.add_argument("--models", default="", help=f"of {', '.join(BOOK)}, or of richer.yaml")
-    parser.add_argument("--richer-days", default="7,28", help="days that richer models learn from")
+    parser.add_argument("--richer-days", default="7", help="days that richer models learn from")
     parser.add_argument("--draws", type=int, default=0, help="bootstrap draws over customers for intervals")
     parser.add_argument("--independent", action="store_true", help="also run without this system")
     return parser.parse_args()

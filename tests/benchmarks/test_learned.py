@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,10 @@ def test_the_handbooks_command_prints_folds_delays_and_the_independent_run(cards
     assert set(found["delays"]) == {"7", "3"}
     assert max(found["greatest_difference"].values()) < 0.01
     assert 0 < found["perfect"]["cp100"] <= 1
+    text = runpy.run_path(str(ROOT / "benchmarks" / "handbook" / "table.py"))["table"](found)
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows[1:5]] == [f"| {name}" for name in found["models"]]
+    assert [row[0] for row in rows[5:]] == ["| delay in days", "| 3", "| 7"]
 
 
 def table_of_claims(size, generator, years):
