@@ -5,7 +5,7 @@
 Fold k trains on 7 days from the train start + 7 k days on, waits for the delay, and tests 7 days. Cards known
 to be compromised are left out of the test as the book does. `book` models see the book's features
 (policy/), `richer` ones those of richer/, both as the replay gives them, both with the labels' delay inside.
-Richer models learn from the same 7 days; `--richer-days 7,28` adds 28 days up to the same last day (`..._28d`).
+Richer models learn from the same 7 days; `--richer-days 7,28` adds `..._28d`, from 28 days to the same day.
 `--independent` adds the same models by scikit-learn, LightGBM and XGBoost alone on features by DuckDB;
 `--delays 1,3,7` shows, for the same test weeks, what earlier labels are worth.
 """
