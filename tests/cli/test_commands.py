@@ -1,7 +1,6 @@
 """The commands, through the real door: what a new user types from the README."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,16 +8,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.commands import riskweave
+
 ROOT = Path(__file__).parents[2]
-
-
-def riskweave(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own."""
-    environment = {**os.environ, "COLUMNS": "100"}
-    command = [sys.executable, "-m", "riskweave", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")

@@ -126,18 +126,43 @@ def train(
     policy: PolicyPath,
     data: Annotated[Path, typer.Option(help="A training set of `riskweave dataset`.")],
     out: Annotated[Path, typer.Option(help="The model's folder.")],
-    model: Annotated[str, typer.Option(help="A trainer (gbdt, mlp, ...) or a recipe's name.")] = "gbdt",
+    model: Annotated[
+        str, typer.Option(help="A trainer (gbdt, mlp, ...) or recipe; the best of several.")
+    ] = "gbdt",
     recipes: Annotated[Path | None, typer.Option(help="A YAML file of recipes.")] = None,
     test_share: Annotated[float, typer.Option(help="The last share of the events judges the model.")] = 0.2,
     gap: Annotated[str, typer.Option(help="Left out between training and test (the labels' delay).")] = "0s",
     search: Annotated[int, typer.Option(min=0, help="Try so many options first.")] = 0,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same model.")] = None,
+    distill: Annotated[
+        Path | None, typer.Option(help="A heavy model's folder; its scores are learned.")
+    ] = None,
+    soft: Annotated[float, typer.Option(help="How much its word counts against the truth.")] = 0.7,
+    folds: Annotated[int, typer.Option(min=0, help="Also judge the recipe over so many folds.")] = 0,
+    leave_out: Annotated[
+        str | None, typer.Option(help="A role: its keys known to be compromised leave the test.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a model, judge it on later events, and write it with its report and card."""
     from riskweave.cli import learning
 
-    learning.train(policy, data, out, model, recipes, test_share, gap, search, seed, as_json)
+    learning.train(
+        policy,
+        data,
+        out,
+        model,
+        recipes,
+        test_share,
+        gap,
+        search,
+        seed,
+        distill,
+        soft,
+        folds,
+        leave_out,
+        as_json,
+    )
 
 
 @app.command()
@@ -149,13 +174,15 @@ def evaluate(
     end: Annotated[str | None, typer.Option("--to", help="The moment after the last (ISO 8601).")] = None,
     by: Annotated[list[str] | None, typer.Option(help="A column to tell segments by.")] = None,
     review_cost: Annotated[float, typer.Option(help="What looking at one event costs.")] = 0.0,
+    entity: Annotated[str | None, typer.Option(help="Whose keys are cards; the first role.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="How many are looked at (a day, for cards).")] = 100,
     out: Annotated[Path | None, typer.Option(help="Where the HTML report goes.")] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a model by events whose truth is known."""
     from riskweave.cli import learning
 
-    learning.evaluate(policy, data, model, start, end, by or [], review_cost, out, as_json)
+    learning.evaluate(policy, data, model, start, end, by or [], review_cost, entity, k, out, as_json)
 
 
 @app.command()
@@ -166,13 +193,16 @@ def arena(
     recipes: Annotated[Path | None, typer.Option(help="A YAML file of recipes.")] = None,
     test_share: Annotated[float, typer.Option(help="The last share of the events judges the models.")] = 0.2,
     gap: Annotated[str, typer.Option(help="Left out between training and test (the labels' delay).")] = "0s",
-    out: Annotated[Path | None, typer.Option(help="Where the picture goes (HTML).")] = None,
+    leave_out: Annotated[
+        str | None, typer.Option(help="A role: its keys known to be compromised leave the test.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the picture goes (.svg, or an HTML page).")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare kinds of models on one set: quality, calibration, time, speed, size."""
     from riskweave.cli import learning
 
-    learning.arena(policy, data, models, recipes, test_share, gap, out, as_json)
+    learning.arena(policy, data, models, recipes, test_share, gap, leave_out, out, as_json)
 
 
 @app.command()
