@@ -220,6 +220,28 @@ def capacity(
 
 
 @app.command()
+def network(
+    source: Annotated[
+        Path, typer.Argument(metavar="NETWORK", help="A .bif (or .bif.gz) file, a YAML file, or a policy.")
+    ],
+    target: Annotated[list[str] | None, typer.Option(help="Whose posterior; may be repeated.")] = None,
+    evidence: Annotated[list[str] | None, typer.Option(help="What is known: A=a,B=b.")] = None,
+    likelihood: Annotated[
+        list[str] | None, typer.Option(help="What is half known: A=0.2:0.7:0.1, a weight per state.")
+    ] = None,
+    mpe: Annotated[
+        bool, typer.Option("--mpe", help="The most probable state of all nodes together.")
+    ] = False,
+    bif: Annotated[bool, typer.Option("--bif", help="Print the network as BIF.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a Bayesian network: posteriors, the most probable explanation, its nodes."""
+    from riskweave.cli import network as asking
+
+    asking.ask(source, target or [], evidence or [], likelihood or [], mpe, bif, as_json)
+
+
+@app.command()
 def simulate(
     scenario: Annotated[str, typer.Argument(help="Which world: `starter`.")] = "starter",
     events: Annotated[int, typer.Option(min=100, max=50_000_000, help="How many events.")] = 100_000,
