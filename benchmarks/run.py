@@ -3,6 +3,7 @@
 windows   workload b in batches            beside Polars and DuckDB, outputs compared
 rules     workload a with 100..2,000 rules beside NumPy, hits compared
 patterns  workload c, many patterns, a flood  beside a Python loop, matches compared
+decision  evidence to action with four utilities and three tests, beside NumPy
 single    one event from a dict to a decision; one event against 1,000 rules
 files     Parquet in, Parquet out
 policy    a policy of 1,000 rules becomes live; first and later starts
@@ -25,7 +26,19 @@ from benchmarks.measure import on_one_core
 
 from benchmarks import report
 
-NAMES = ("windows", "rules", "patterns", "single", "files", "policy", "memory", "growth", "handbook", "fuzz")
+NAMES = (
+    "windows",
+    "rules",
+    "patterns",
+    "decision",
+    "single",
+    "files",
+    "policy",
+    "memory",
+    "growth",
+    "handbook",
+    "fuzz",
+)
 
 
 def main() -> None:
