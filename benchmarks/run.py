@@ -10,6 +10,7 @@ policy    a policy of 1,000 rules becomes live; first and later starts
 memory    bytes per event kept and per idle key; ten million events over a million keys
 growth    events/s against rules, features, entities, window length, state size (plots)
 handbook  the Handbook's features, compared with the oracle
+networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals compared; compiled posteriors
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -37,6 +38,7 @@ NAMES = (
     "memory",
     "growth",
     "handbook",
+    "networks",
     "fuzz",
 )
 
