@@ -11,6 +11,7 @@ growth    events/s against rules, features, entities, window length, state size 
 handbook  the Handbook's features, compared with the oracle
 networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals compared; compiled posteriors
 scoring   models on one event and in batches, contributions  beside LightGBM, PyTorch, onnxruntime
+decision  evidence to action with four utilities and three tests, beside NumPy
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -39,6 +40,7 @@ NAMES = (
     "handbook",
     "networks",
     "scoring",
+    "decision",
     "fuzz",
 )
 
