@@ -24,7 +24,7 @@ from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
 from riskweave.engine.texts import make_room
 from riskweave.engine.warm import warm_up
-from riskweave.engine.what_if import Scratch
+from riskweave.engine.what_if import Scratch, varied
 from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
 from riskweave.events.attributes import AttributeValue
 from riskweave.events.hashing import hash_int, hash_text
@@ -175,7 +175,7 @@ class Engine:
         A value of None takes the field away. The event counts as a new one, whatever its id. For an event
         that will be decided, take a `scratch` before.
         """
-        return Scratch(self, record).decide(changes)
+        return Scratch(self, varied(record, changes)).decide()
 
     def scratch(self, record: Record, changes: Iterable[Record] = ()) -> Scratch:
         """Set aside the state that this event meets, so that variations of it can be decided later.

@@ -22,6 +22,8 @@ from riskweave.patterns.state import LaneState, PatternsState
 # Functions whose value is one of the values they saw.
 _AS_THEY_ARE = (kernel.FIRST, kernel.LAST, kernel.LEAST, kernel.GREATEST)
 
+_LONG_AGO = -(2**62)
+
 # What an event changes of a lane's state.
 _CHANGING = ("runs", "nodes", "kept", "instances", "table", "timers", "meta", "dropped")
 
@@ -40,6 +42,8 @@ class SetAside:
         self.has: set[int] = set()
         self.timers: list[tuple[int, int, int]] = []
         self._kept: dict[str, NDArray[Any]] = {}
+        self._due_until = _LONG_AGO
+        self._salts: list[int] = self.state.salts.tolist()[: len(lane.key_rows)]
         if lane.reorder_ms is not None:
             # Any event may release waiting ones of any key: all of the lane is needed.
             self.state = LaneState.restore(lane, source.snapshot())
@@ -68,20 +72,17 @@ class SetAside:
             state.table = self._kept["table"].copy()
         state.losses = {each: list(entry) for each, entry in self._losses.items()}
 
-    def lacks(self, slot_keys: Iterable[int]) -> bool:
-        """Tell whether any of the keys was not asked for yet."""
-        return self.lane.reorder_ms is None and not self.has.issuperset(slot_keys)
-
-    def touched(self, batch: Batch) -> list[int]:
-        """Return the keys of a batch's events, as the table knows them."""
-        keys = batch.keys.view(np.int64)
-        found = []
-        for role, row in enumerate(self.lane.key_rows.tolist()):
-            salt = int(self.state.salts[role])
-            found += [key ^ salt for key in keys[row].tolist() if key]
+    def touched(self, batch: Batch, clock_ms: int) -> list[int]:
+        """Return the keys of a batch of one, and those with a deadline by then, as the table knows them."""
+        if self.lane.reorder_ms is not None:
+            return []
+        keys = batch.keys.view(np.int64)[self.lane.key_rows, 0].tolist()
+        found = [key ^ salt for key, salt in zip(keys, self._salts, strict=True) if key]
+        if clock_ms > self._due_until:
+            found += self._due(clock_ms)
         return found
 
-    def due(self, clock_ms: int) -> list[int]:
+    def _due(self, clock_ms: int) -> list[int]:
         """Return the keys with a deadline up to `clock_ms`, as the table knows them."""
         source = self.source
         timers = source.timers[: int(source.meta[kernel.M_TIMERS])]
@@ -93,8 +94,16 @@ class SetAside:
         keys: list[int] = source.instances[owners[alive], kernel.I_SLOT_KEY].tolist()
         return keys
 
-    def take(self, slot_keys: Iterable[int]) -> None:
-        """Copy what the source holds of keys, unless it is here already."""
+    def lacks(self, slot_keys: Iterable[int]) -> bool:
+        """Tell whether any of the keys was not asked for yet."""
+        return not self.has.issuperset(slot_keys)
+
+    def take(self, slot_keys: Iterable[int], until_ms: int = _LONG_AGO) -> None:
+        """Copy what the source holds of keys, unless it is here already.
+
+        `until_ms` says that all keys with a deadline by then are among them.
+        """
+        self._due_until = max(self._due_until, until_ms)
         if self.lane.reorder_ms is not None:
             return
         source, state = self.source, self.state
