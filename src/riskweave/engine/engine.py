@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, empty_batch, take_rows
-from riskweave.engine import pipeline
+from riskweave.engine import moves, pipeline
 from riskweave.engine.answers import Answers
 from riskweave.engine.change import changed_state
 from riskweave.engine.decisions import Decision, Decisions, Output
@@ -409,6 +409,17 @@ class Engine:
         engine._build(policy, pool_of(snapshot))
         engine.state = restore_state(engine.plan, snapshot)
         return engine
+
+    def export_keys(self, keys: Mapping[str, Iterable[int]]) -> Snapshot:
+        """Return all that is remembered of key hashes, by role, for `import_keys` of another engine."""
+        return moves.export_keys(self.plan, self.state, keys)
+
+    def import_keys(self, moved: Snapshot) -> None:
+        """Remember keys that `export_keys` of an engine with the same policy gave: they go on bit for bit.
+
+        Raises StateError, and nothing has changed, when one of them is remembered here already.
+        """
+        moves.import_keys(self.plan, self.state, moved)
 
     def replace_policy(
         self,
