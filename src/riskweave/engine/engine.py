@@ -17,10 +17,13 @@ from riskweave.engine.decisions import Decision, Decisions, Output
 from riskweave.engine.keeping import pool_of, restore_state, take_snapshot
 from riskweave.engine.matches import PatternMatch, match_at
 from riskweave.engine.memory import Content, Remembered, content_of
+from riskweave.engine.record import Record as DecisionRecord
+from riskweave.engine.recorder import Recorder
 from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
 from riskweave.engine.texts import make_room
 from riskweave.engine.warm import warm_up
+from riskweave.engine.what_if import Scratch
 from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
 from riskweave.events.attributes import AttributeValue
 from riskweave.events.hashing import hash_int, hash_text
@@ -80,6 +83,8 @@ class Engine:
         self.outputs = tuple(Output(name, column.index, column.type) for name, column in self.plan.outputs)
         self._answers = Answers(self.plan, self.outputs, self.rule_ids)
         self._one = empty_batch(self.plan.layout, 1)
+        self._latest: tuple[Decision, Record, int] | None = None
+        self._recorder: Recorder | None = None
         rows = BLOCK_VALUES // max(self.plan.layout.rows, 1)
         self.block_rows = max(BLOCK_ROWS_MIN, min(BLOCK_ROWS_MAX, rows))
 
@@ -114,6 +119,7 @@ class Engine:
         batch.labels = state.labels.arrivals(batch.watermark_ms) if state.labels.runs else None
         pipeline.decide(plan, state, batch)
         decision = self._answers.one(state, batch, identity)
+        self._latest = (decision, record, state.events - 1)
         if plan.labels:
             for name, value in event_labels(plan.decode, record).items():
                 self._queue(name, batch.time_ms, batch.event_hash, np.array([value]))
@@ -135,6 +141,48 @@ class Engine:
             changed = sorted(name for name in now | content if now.get(name) != content.get(name))
             raise DuplicateError(identity, {name: (content.get(name), now.get(name)) for name in changed})
         return answer.as_duplicate()
+
+    # ---- decision records
+
+    @property
+    def recorder(self) -> Recorder:
+        """Return what makes and reads records under this policy."""
+        if self._recorder is None:
+            self._recorder = Recorder(self.plan)
+        return self._recorder
+
+    def record(self, decision: Decision) -> DecisionRecord:
+        """Return the record of the decision that `decide` returned last: ask before the next event."""
+        event, arrival = self._decided_last(decision)
+        return self.recorder.record(self._one, decision, event, arrival)
+
+    def lean_record(self, decision: Decision) -> bytes:
+        """Return the same in few bytes and microseconds; `recorder.expand` makes it whole."""
+        event, arrival = self._decided_last(decision)
+        return self.recorder.lean(self._one, decision, event, arrival)
+
+    def _decided_last(self, decision: Decision) -> tuple[Record, int]:
+        if self._latest is None or self._latest[0] is not decision:
+            raise StateError("a record is made of the decision made last: ask for it before the next event")
+        return self._latest[1:]
+
+    # ---- what would be decided
+
+    def what_if(self, record: Record, changes: Record | None = None) -> Decision:
+        """Return what `decide` would answer now to the event with some values changed; nothing is remembered.
+
+        A value of None takes the field away. The event counts as a new one, whatever its id. For an event
+        that will be decided, take a `scratch` before.
+        """
+        return Scratch(self, record).decide(changes)
+
+    def scratch(self, record: Record, changes: Iterable[Record] = ()) -> Scratch:
+        """Set aside the state that this event meets, so that variations of it can be decided later.
+
+        Take it before the event is decided. `changes` are variations that will be asked for; others may
+        be asked as long as the engine has decided nothing but this event since.
+        """
+        return Scratch(self, record, changes)
 
     # ---- many events
 
