@@ -36,7 +36,7 @@ def _parts(layout: Layout, explanation: Explanation) -> Iterator[RenderableType]
         yield _heading(layout.word("head.contributions"))
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
         table.add_column(justify="right", no_wrap=True)
-        table.add_column()
+        table.add_column(overflow="fold")
         for each in layout.contributions[:ROWS_MAX]:
             style = "red" if each.log_odds > 0 else "green"
             body = Text(each.title)
@@ -51,7 +51,7 @@ def _parts(layout: Layout, explanation: Explanation) -> Iterator[RenderableType]
         table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1))
         table.add_column()
         table.add_column(justify="right")
-        table.add_column(style="dim")
+        table.add_column(style="dim", overflow="fold")
         for row in layout.economics:
             table.add_row(
                 Text(row.action, style="bold" if row.chosen else ""), Text(row.expected), Text(row.note)

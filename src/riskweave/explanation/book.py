@@ -112,23 +112,23 @@ class Book:
 
     def _said(self, name: str, found: object, value: Value, usual: Value | None) -> Speech:
         if found is None:
-            return Said("fact.unknown", {"name": self.name(name)})
+            return Said("fact.unknown", {"name": self.words(name)})
         phrase = self.spec.phrases.get(name)
         if phrase is not None and found is not False:
             return Written(phrase, {"value": value, "usual": usual if usual is not None else Value(None)})
-        if phrase is None and name in self.features and name not in self.spec.labels:
+        if phrase is None and name not in self.fields and name not in self.spec.labels:
             sentence = None
             if name not in self.masked:
-                sentence = self.wording.in_sentence(self.features[name], found, value.unit)
+                sentence = self.wording.in_sentence(self.features.get(name, name), found, value.unit)
             if sentence is not None:
                 if usual is None:
                     return Said("fact.written", {"text": sentence})
                 return Said("fact.written_usual", {"text": sentence, "usual": usual})
         if isinstance(found, bool):
-            return Said("fact.true" if found else "fact.false", {"name": self.name(name)})
+            return Said("fact.true" if found else "fact.false", {"name": self.words(name)})
         if usual is None:
-            return Said("fact", {"name": self.name(name), "value": value})
-        return Said("fact.usual", {"name": self.name(name), "value": value, "usual": usual})
+            return Said("fact", {"name": self.words(name), "value": value})
+        return Said("fact.usual", {"name": self.words(name), "value": value, "usual": usual})
 
     # ---- codes
 

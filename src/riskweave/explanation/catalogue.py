@@ -103,10 +103,6 @@ MESSAGES: dict[str, dict[str, str]] = {
         "en": "{action:said} starts at {threshold:percent}; this is {p:percent}",
         "zh": "{action:said}起点为{threshold:percent}，本次为{p:percent}",
     },
-    "near.band": {
-        "en": "the next band of {card:text} for {name:said} starts at {limit:value}; this is {value:value}",
-        "zh": "评分卡{card:text}中{name:said}的下一档始于{limit:value}，本次为{value:value}",
-    },
     "miss.above": {
         "en": "{name:said} is {value:value}, must be more than {limit:value} ({gap:percent} short)",
         "zh": "{name:said}为{value:value}，须超过{limit:value}（差{gap:percent}）",
@@ -141,21 +137,21 @@ MESSAGES: dict[str, dict[str, str]] = {
     "change.earlier": {"en": "the event {by:duration} earlier", "zh": "事件提前{by:duration}"},
     "change.later": {"en": "the event {by:duration} later", "zh": "事件推迟{by:duration}"},
     # ---- after the belief
-    "line.floor": {
-        "en": "floor {name:text}: at least {after:said}, {reason:said}",
-        "zh": "下限{name:text}：至少{after:said}，{reason:said}",
-    },
-    "line.ceiling": {
-        "en": "ceiling {name:text}: at most {after:said}, {reason:said}",
-        "zh": "上限{name:text}：至多{after:said}，{reason:said}",
-    },
     "line.changed": {
-        "en": "{kind:said} {name:text}: {before:said} becomes {after:said}, {reason:said}",
-        "zh": "{kind:said}{name:text}：{before:said}改为{after:said}，{reason:said}",
+        "en": "{kind:said} {name:text}: {before:said} becomes {after:said}",
+        "zh": "{kind:said}{name:text}：{before:said}改为{after:said}",
+    },
+    "line.changed_why": {
+        "en": "{kind:said} {name:text}: {before:said} becomes {after:said} ({reason:said})",
+        "zh": "{kind:said}{name:text}：{before:said}改为{after:said}（{reason:said}）",
     },
     "line.kept": {
-        "en": "{kind:said} {name:text}: stays {after:said}, {reason:said}",
-        "zh": "{kind:said}{name:text}：维持{after:said}，{reason:said}",
+        "en": "{kind:said} {name:text}: stays {after:said}",
+        "zh": "{kind:said}{name:text}：维持{after:said}",
+    },
+    "line.kept_why": {
+        "en": "{kind:said} {name:text}: stays {after:said} ({reason:said})",
+        "zh": "{kind:said}{name:text}：维持{after:said}（{reason:said}）",
     },
     "kind.floor": {"en": "floor", "zh": "下限"},
     "kind.ceiling": {"en": "ceiling", "zh": "上限"},
@@ -351,6 +347,7 @@ MESSAGES: dict[str, dict[str, str]] = {
     "expr.sub": {"en": "{a:said} - {b:said}", "zh": "{a:said}-{b:said}"},
     "expr.mul": {"en": "{a:said} × {b:said}", "zh": "{a:said}×{b:said}"},
     "expr.div": {"en": "{a:said} / {b:said}", "zh": "{a:said}÷{b:said}"},
+    "expr.since": {"en": "time since: {b:said}", "zh": "距{b:said}的时间"},
     "expr.group": {"en": "({a:said})", "zh": "（{a:said}）"},
     "expr.neg": {"en": "-{a:said}", "zh": "-{a:said}"},
     "expr.call": {"en": "{name:text}({args:list})", "zh": "{name:text}({args:list})"},

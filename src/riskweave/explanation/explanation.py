@@ -212,20 +212,21 @@ def _codes(contributions: tuple[Contribution, ...]) -> tuple[str, ...]:
 def _lines(facts: Facts, outcome: Outcome) -> list[Line]:
     if outcome.lines:
         return list(outcome.lines)
-    return [Line(each.kind, each.rule, each.before, each.after, {}) for each in facts.forced]
+    return [Line(each.kind, each.rule, each.before, each.after, dict(each.reason)) for each in facts.forced]
 
 
 def _line(line: Line) -> Speech:
     kind = f"kind.{line.kind}" if f"kind.{line.kind}" in MESSAGES else "kind.other"
-    reason: Speech = Written(line.reason) if line.reason else Said(f"to.{line.after}")
-    args = {
+    key = "line.kept" if line.before == line.after else "line.changed"
+    args: dict[str, object] = {
         "kind": Said(kind),
         "name": line.name,
         "before": Said(f"name.{line.before}"),
         "after": Said(f"name.{line.after}"),
-        "reason": reason,
     }
-    return Said("line.kept" if line.before == line.after else "line.changed", args)
+    if line.reason:
+        key, args["reason"] = f"{key}_why", Written(line.reason)
+    return Said(key, args)
 
 
 # ---- near misses

@@ -74,6 +74,7 @@ class Forced:
     rule: str
     before: str
     after: str
+    reason: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ FACTS_MAX = 3
 SOURCES_MAX = 2
 # A source that moved the log-odds by less than this is not worth a sentence.
 WORTH = 0.1
+# A passed event's warnings are told from this part of the next action's threshold on.
+NOTED = 0.5
 
 
 def sentence(book: Book, facts: Facts, contributions: tuple[Contribution, ...]) -> Said:
@@ -23,8 +25,10 @@ def sentence(book: Book, facts: Facts, contributions: tuple[Contribution, ...]) 
     clauses: list[Speech] = []
     told: set[str] = set()
     for each in _sources(facts, contributions):
-        clauses.append(_clause(each, told))
+        clauses.append(_clause(book, each, told))
     quiet = facts.action == ACTIONS[0]
+    if quiet and _belief(facts) < NOTED * _first_threshold(facts):
+        clauses = []
     if quiet and clauses:
         clauses = [Said("summary.noted", {"reason": clauses[0]})]
     elif quiet:
@@ -54,12 +58,24 @@ def _sources(facts: Facts, contributions: tuple[Contribution, ...]) -> list[Cont
     return [*forcing, *others][:SOURCES_MAX]
 
 
-def _clause(each: Contribution, told: set[str]) -> Speech:
+def _belief(facts: Facts) -> float:
+    outcome = facts.outcome
+    return facts.score if outcome is None or outcome.probability is None else outcome.probability
+
+
+def _first_threshold(facts: Facts) -> float:
+    """Return from where on another action than the gentlest is chosen."""
+    return min((each.at for each in facts.thresholds if each.action != ACTIONS[0]), default=1.0)
+
+
+def _clause(book: Book, each: Contribution, told: set[str]) -> Speech:
     """Return a reason with the facts behind it that were not told yet."""
     fresh = [fact for fact in each.facts if fact.name not in told and _tells(fact)]
-    fresh.sort(key=_dullness)
-    fresh = fresh[:FACTS_MAX]
+    # What is usual stands beside what it is usual for.
+    beside = {book.usual[fact.name] for fact in each.facts if fact.usual is not None}
+    fresh = sorted((fact for fact in fresh if fact.name not in beside), key=_dullness)[:FACTS_MAX]
     told.update(fact.name for fact in fresh)
+    told.update(beside)
     listed = [fact.said for fact in fresh]
     if each.kind == "feature" and listed:
         return listed[0]

@@ -131,7 +131,8 @@ def check_names(
     errors = []
     for where, span in spec.spans.items():
         _, part, name = where.split(".", 2)
-        if name not in known[part]:
+        base, dot, _ = name.partition(".")
+        if name not in known[part] and not (dot and part == "labels" and base in others):
             errors.append(_unknown(f"`{where}` names nothing of this policy", span, name, known[part]))
     for name, usual in spec.usual.items():
         if usual not in features:

@@ -6,8 +6,20 @@ from collections.abc import Mapping
 
 from riskweave.errors import PolicyError, Span
 from riskweave.explanation.formats import Unit
+from riskweave.explanation.wording import SECONDS_OF
 from riskweave.expressions.parse import parse
-from riskweave.expressions.syntax import Binary, Call, Choice, Compare, Dotted, Logic, Method, Name, Unary
+from riskweave.expressions.syntax import (
+    Binary,
+    Call,
+    Choice,
+    Compare,
+    Dotted,
+    Literal,
+    Logic,
+    Method,
+    Name,
+    Unary,
+)
 from riskweave.expressions.types import Expr, Type
 
 _OF_TYPE = {
@@ -127,6 +139,8 @@ class Units:
         left, right = self._expr(expr.left, way), self._expr(expr.right, way)
         money = ("money",)
         if expr.op == "/":
+            if left and left.kind == "seconds" and isinstance(expr.right, Literal):
+                return Unit(SECONDS_OF.get(expr.right.value, "number"))  # type: ignore[arg-type]
             if left and right and left.kind == right.kind and left.kind in money:
                 return Unit("times")
             return left if left and left.kind in money and right is None else None

@@ -42,6 +42,8 @@ _OPERANDS = {
     "quantile": ("value", "share"),
 }
 _DEPTH_MAX = 12
+# What seconds are divided by, and the unit that comes of it.
+SECONDS_OF = {86_400: "days", 3_600: "hours", 60: "minutes"}
 
 
 class Wording:
@@ -167,10 +169,21 @@ class Wording:
         return Said("expr.not" if expr.op == "not" else "expr.neg", {"a": inner})
 
     def _binary(self, expr: Binary, depth: int) -> Speech:
+        since = self._since(expr, depth)
+        if since is not None:
+            return since
         left, right = self._part(expr.left, depth), self._part(expr.right, depth)
         if expr.op in _ARITHMETIC:
             return Said(f"expr.{_ARITHMETIC[expr.op]}", {"a": left, "b": right})
         return Said("expr.call", {"name": expr.op, "args": [left, right]})
+
+    def _since(self, expr: Binary, depth: int) -> Speech | None:
+        """Return the words of `event_time - x`, and of the same in days, hours or minutes."""
+        if expr.op == "/" and isinstance(expr.right, Literal) and expr.right.value in SECONDS_OF:
+            return self._since(expr.left, depth) if isinstance(expr.left, Binary) else None
+        if expr.op == "-" and isinstance(expr.left, Name) and expr.left.name == "event_time":
+            return Said("expr.since", {"b": self._expr(expr.right, depth)})
+        return None
 
     def _part(self, expr: Expr, depth: int) -> Speech:
         inner = self._expr(expr, depth)
