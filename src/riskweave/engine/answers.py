@@ -9,7 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Batch
-from riskweave.engine.decisions import Decision, Decisions, Hit, ListMatch, Output, PatternHits, python_value
+from riskweave.decision.outcome import Outcome
+from riskweave.decision.plan import UtilityPlan
+from riskweave.decision.telling import RuleBound, Teller
+from riskweave.engine.decisions import (
+    Decision,
+    Decisions,
+    Hit,
+    Kept,
+    ListMatch,
+    Output,
+    PatternHits,
+    python_value,
+)
 from riskweave.engine.matches import PatternMatch, completed_by, made_by_time, match_at
 from riskweave.expressions.types import Type
 from riskweave.patterns.plan import no_matches
@@ -20,6 +32,10 @@ if TYPE_CHECKING:
 
     from riskweave.engine.state import State
     from riskweave.events.table import Rejected
+
+
+def _bound(rule: str, action: str | None, reason: dict[str, str]) -> RuleBound | None:
+    return None if action is None else (rule, ACTIONS.index(action), reason)
 
 
 class Answers:
@@ -41,6 +57,11 @@ class Answers:
         # An id that is a number in the events is one in the output.
         self._id_type = "int64" if ids and all(kind is Type.INT for kind in ids) else "string"
         self._numbers = {rule: number for number, rule in enumerate(rule_ids)}
+        self._teller = Teller(plan.decision)
+        self._kept_rows = np.array(plan.decision.kept_rows, np.intp)
+        rules = plan.rules.rules
+        self._floors = [_bound(rule.id, rule.action, rule.reason) for rule in rules]
+        self._ceilings = [_bound(rule.id, rule.at_most, rule.reason) for rule in rules]
         self._hits = [Hit(rule.id, rule.risk, rule.reason) for rule in plan.rules.rules]
 
     def one(self, state: State, batch: Batch, identity: str | None) -> Decision:
@@ -59,6 +80,7 @@ class Answers:
             self._patterns(batch, completed_by(batch.matches, 0)),
             self._patterns(batch, made_by_time(batch.matches)),
             self._incomplete(state, batch) if batch.matches is not None else (),
+            batch.values.ravel().take(self._kept_rows),
         )
 
     def at(self, decisions: Decisions, index: int) -> Decision:
@@ -77,6 +99,7 @@ class Answers:
             self._completed(decisions, index),
             (),
             (),
+            decisions.kept.values[:, index].copy() if decisions.kept is not None else np.zeros(0),
         )
 
     def _decision(
@@ -92,6 +115,7 @@ class Answers:
         patterns: tuple[PatternMatch, ...],
         elapsed: tuple[PatternMatch, ...],
         incomplete: tuple[str, ...],
+        kept: NDArray[np.float64],
     ) -> Decision:
         found: list[object] = [None if value != value else value for value in values.tolist()]
         for k in self._whole:
@@ -112,9 +136,25 @@ class Answers:
             elapsed,
             incomplete,
             False,
+            self._outcome(kept, score, numbers, texts),
             values,
             numbers,
+            kept,
+            self.plan.version,
         )
+
+    def _outcome(
+        self, kept: NDArray[np.float64], score: float, numbers: tuple[int, ...], texts: Sequence[str]
+    ) -> Outcome | None:
+        if kept.size != self._kept_rows.size or (kept.size and np.isnan(kept).all()):
+            return None
+
+        def value(number: float, kind: Type) -> object:
+            return None if number != number else python_value(number, kind, texts)
+
+        floors = [bound for number in numbers if (bound := self._floors[number]) is not None]
+        ceilings = [bound for number in numbers if (bound := self._ceilings[number]) is not None]
+        return self._teller.tell(kept, score, floors, ceilings, value)
 
     def _patterns(self, batch: Batch, numbers: NDArray[np.int64]) -> tuple[PatternMatch, ...]:
         matches = batch.matches
@@ -199,6 +239,7 @@ class Answers:
             np.zeros(batch.size, np.bool_),
             self._pattern_hits(batch),
             rejected,
+            Kept(self.plan.decision, batch.values[self._kept_rows]),
         )
 
     def none(self) -> Decisions:
@@ -226,7 +267,25 @@ class Answers:
             rows,
             np.ones(len(answers), np.bool_),
             self._repeated_hits(answers),
+            kept=Kept(self.plan.decision, self._kept(answers)),
         )
+
+    def _kept(self, answers: list[Decision]) -> NDArray[np.float64]:
+        """Return the numbers that first answers were made with; NaN for those of an earlier policy."""
+        plan = self.plan.decision
+        found = np.full((len(plan.kept_rows), len(answers)), np.nan)
+        for k, answer in enumerate(answers):
+            if answer.policy != self.plan.version:
+                continue
+            found[:, k] = answer.kept
+            if not isinstance(plan, UtilityPlan) or answer.outcome is None:
+                continue
+            # Codes of texts may have changed their meaning since: the texts themselves have not.
+            said = {each.node: each.value for each in answer.outcome.evidence}
+            for each in plan.evidence:
+                if each.type.is_text and isinstance(text := said.get(each.node), str):
+                    found[plan.kept_rows.index(each.row), k] = self.plan.pool.code(text)
+        return found
 
     def _values(self, answer: Decision) -> list[float]:
         """Return an answer's features as a row of this plan's outputs."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import empty_batch
+from riskweave.decision.state import DecisionState
 from riskweave.engine import pipeline
 from riskweave.engine.labels import LabelQueue
 from riskweave.engine.state import NEVER_MS, State
@@ -57,6 +58,7 @@ def changed_state(
         models=ModelsState.create(plan.models),
         memory=old.memory,
         labels=_renumbered(old_plan, old.labels, plan),
+        decision=DecisionState.adopt(old_plan.decision, old.decision, plan.decision),
         watermark_ms=old.watermark_ms,
         events=old.events,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
 from riskweave.engine.texts import make_room
 from riskweave.engine.warm import warm_up
-from riskweave.engine.what_if import Scratch
+from riskweave.engine.what_if import Scratch, varied
 from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
 from riskweave.events.attributes import AttributeValue
 from riskweave.events.hashing import hash_int, hash_text
@@ -81,9 +82,9 @@ class Engine:
         self.plan = plan
         self.rule_ids: tuple[str, ...] = tuple(rule.id for rule in self.plan.rules.rules)
         self.outputs = tuple(Output(name, column.index, column.type) for name, column in self.plan.outputs)
-        self._answers = Answers(self.plan, self.outputs, self.rule_ids)
+        self.answers = Answers(self.plan, self.outputs, self.rule_ids)
         self._one = empty_batch(self.plan.layout, 1)
-        self._latest: tuple[Decision, Record, int] | None = None
+        self.latest: Latest | None = None
         self._recorder: Recorder | None = None
         rows = BLOCK_VALUES // max(self.plan.layout.rows, 1)
         self.block_rows = max(BLOCK_ROWS_MIN, min(BLOCK_ROWS_MAX, rows))
@@ -118,8 +119,8 @@ class Engine:
         state.events += 1
         batch.labels = state.labels.arrivals(batch.watermark_ms) if state.labels.runs else None
         pipeline.decide(plan, state, batch)
-        decision = self._answers.one(state, batch, identity)
-        self._latest = (decision, record, state.events - 1)
+        decision = self.answers.one(state, batch, identity)
+        self.latest = Latest(decision, record, state.events - 1)
         if plan.labels:
             for name, value in event_labels(plan.decode, record).items():
                 self._queue(name, batch.time_ms, batch.event_hash, np.array([value]))
@@ -153,18 +154,18 @@ class Engine:
 
     def record(self, decision: Decision) -> DecisionRecord:
         """Return the record of the decision that `decide` returned last: ask before the next event."""
-        event, arrival = self._decided_last(decision)
-        return self.recorder.record(self._one, decision, event, arrival)
+        latest = self._decided_last(decision)
+        return self.recorder.record(self._one, decision, latest.event, latest.arrival)
 
     def lean_record(self, decision: Decision) -> bytes:
         """Return the same in few bytes and microseconds; `recorder.expand` makes it whole."""
-        event, arrival = self._decided_last(decision)
-        return self.recorder.lean(self._one, decision, event, arrival)
+        latest = self._decided_last(decision)
+        return self.recorder.lean(self._one, decision, latest.event, latest.arrival)
 
-    def _decided_last(self, decision: Decision) -> tuple[Record, int]:
-        if self._latest is None or self._latest[0] is not decision:
+    def _decided_last(self, decision: Decision) -> Latest:
+        if self.latest is None or self.latest.decision is not decision:
             raise StateError("a record is made of the decision made last: ask for it before the next event")
-        return self._latest[1:]
+        return self.latest
 
     # ---- what would be decided
 
@@ -174,7 +175,7 @@ class Engine:
         A value of None takes the field away. The event counts as a new one, whatever its id. For an event
         that will be decided, take a `scratch` before.
         """
-        return Scratch(self, record).decide(changes)
+        return Scratch(self, varied(record, changes)).decide()
 
     def scratch(self, record: Record, changes: Iterable[Record] = ()) -> Scratch:
         """Set aside the state that this event meets, so that variations of it can be decided later.
@@ -188,7 +189,7 @@ class Engine:
 
     def nothing(self) -> Decisions:
         """Return no decisions, with the columns that decisions of this policy have."""
-        return self._answers.none()
+        return self.answers.none()
 
     def decide_many(self, events: pa.Table | Sequence[Record], place: Place = row_place) -> Decisions:
         """Decide events in the order given: an Arrow table, or records.
@@ -197,7 +198,7 @@ class Engine:
         its first answer, and is rejected when its content differs.
         """
         parts = list(self.decide_blocks(events, place))
-        return Decisions.joined(parts) if parts else self._answers.none()
+        return Decisions.joined(parts) if parts else self.answers.none()
 
     def decide_blocks(
         self, events: pa.Table | Sequence[Record], place: Place = row_place
@@ -234,7 +235,7 @@ class Engine:
             state.watermark_ms = int(batch.watermark_ms[-1])
             state.events += batch.size
         pipeline.decide(self.plan, state, batch)
-        return self._answers.many(batch, decoded.ids, decoded.rows + source.start, decoded.rejected)
+        return self.answers.many(batch, decoded.ids, decoded.rows + source.start, decoded.rejected)
 
     def _decide_with_repeats(
         self,
@@ -264,7 +265,7 @@ class Engine:
         if not answers:
             return decisions
         which = np.array(repeated)
-        again = self._answers.several(answers, decoded.rows[which] + source.start)
+        again = self.answers.several(answers, decoded.rows[which] + source.start)
         both = Decisions.joined([decisions, again])
         return both.take(np.argsort(np.concatenate([fresh, which]), kind="stable"))
 
@@ -277,7 +278,7 @@ class Engine:
         position: NDArray[np.int64],
     ) -> None:
         """Keep a block's contents and answers for the policy's `dedupe` period."""
-        answers, rows = self._answers, decoded.rows
+        answers, rows = self.answers, decoded.rows
 
         names = self.plan.decode.sources
 
@@ -437,6 +438,15 @@ class Engine:
         for name, values in decoded.labels.items():
             known = np.flatnonzero(~np.isnan(values))
             self._queue(name, batch.time_ms[known], batch.event_hash[known], values[known], known)
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The decision that `decide` made last, of which event, and the event's number."""
+
+    decision: Decision
+    event: Record
+    arrival: int
 
 
 class _Source:

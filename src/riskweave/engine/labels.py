@@ -149,6 +149,12 @@ class LabelQueue:
             time_ms=due[order],
         )
 
+    def copy(self) -> LabelQueue:
+        """Return a queue of its own with the same labels."""
+        other = LabelQueue()
+        other.runs, other.next_number = list(self.runs), self.next_number
+        return other
+
     def take(self, other: LabelQueue, label: int) -> None:
         """Queue what another queue has of one label field."""
         for run in other.runs:

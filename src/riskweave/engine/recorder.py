@@ -68,6 +68,12 @@ class Recorder:
             found[name] = texts[row] if row in texts else recorded(value, self.types[row])
         return found
 
+    def value(self, row: int, value: float) -> Value:
+        """Return one value as a record keeps it."""
+        if self.types[row].is_text and value == value:
+            return self.plan.pool.texts[int(value)]
+        return recorded(value, self.types[row])
+
     def _named(self, columns: dict[str, Value]) -> dict[str, dict[str, Value]]:
         """Return the columns, and the named features among them under their own names."""
         return {
