@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Batch
+from riskweave.decision.outcome import Outcome
+from riskweave.decision.plan import UtilityPlan
+from riskweave.decision.telling import Teller
 from riskweave.engine.decisions import Decision, ListMatch
 from riskweave.engine.engine import Engine
+from riskweave.engine.explain_belief import Beliefs, Fired, crossing
 from riskweave.engine.explain_changes import Changes
 from riskweave.engine.explain_names import Names
 from riskweave.engine.matches import PatternMatch
@@ -22,11 +26,8 @@ from riskweave.engine.record import Record as DecisionRecord
 from riskweave.engine.record import as_number
 from riskweave.errors import EventError, StateError
 from riskweave.explanation.book import Book
-from riskweave.explanation.contributions import Shares, of_greatest
 from riskweave.explanation.explanation import Explanation, explain
-from riskweave.explanation.facts import Facts, Forced, Node, PatternProgress, Source, Threshold
-from riskweave.models.explanations import Explanations
-from riskweave.rules.plan import ScorecardPlan, TablePlan, TreePlan, reasons
+from riskweave.explanation.facts import Facts, Forced, PatternProgress, Threshold
 
 Event = Mapping[str, object]
 Known = Mapping[str, Sequence[object]]
@@ -42,8 +43,8 @@ class Explainer:
         self.engine = engine
         self.names = Names(engine.policy, engine.plan)
         self.changes = Changes(self.names, engine.plan)
-        self.models = Explanations(engine.plan.models)
-        self._version = engine.plan.version
+        self.beliefs = Beliefs(self.names, engine.plan)
+        self.teller = Teller(engine.plan.decision)
 
     @property
     def book(self) -> Book:
@@ -62,13 +63,13 @@ class Explainer:
         decision = self.engine.decide(event)
         if decision.duplicate:
             raise StateError(f"event `{decision.event_id}` was decided before; explain its record")
-        return decision, self._explain(decision, event, scratch.decide, known or {})
+        return decision, self._explain(decision, event, scratch.act, known or {})
 
     def _explain(
         self,
         decision: Decision,
         event: Event,
-        again: Callable[[Event], Decision],
+        again: Callable[[Event], tuple[str, float]],
         known: Known,
     ) -> Explanation:
         batch = self.engine._one
@@ -76,7 +77,7 @@ class Explainer:
 
         def decide(changes: Mapping[str, object]) -> str:
             try:
-                return again(self.changes.record(event, changes, decision.time_ms)).action
+                return again(self.changes.record(event, changes, decision.time_ms))[0]
             except EventError:
                 # Not an event that could have come.
                 return decision.action
@@ -91,7 +92,7 @@ class Explainer:
                 decision.rule_numbers,
                 decision.lists,
                 decision.patterns,
-                getattr(decision, "outcome", None),
+                decision.outcome,
                 progress=self._progress(batch, decision.patterns),
                 changeable=fields,
                 decide=decide if fields else None,
@@ -146,17 +147,14 @@ class Explainer:
         rules: tuple[int, ...],
         lists: tuple[ListMatch, ...],
         patterns: tuple[PatternMatch, ...],
-        outcome: object,
+        outcome: Outcome | None,
         **others: object,
     ) -> Facts:
         column = batch.values[:, 0].copy()
-        nodes, shares = self._sources(batch, column, rules, lists, patterns)
         plan = self.engine.plan
-        thresholds = [
-            Threshold(name, float(at))
-            for name, at in zip(ACTIONS, plan.decision.thresholds, strict=True)
-            if math.isfinite(at)
-        ]
+        fired = Fired(batch, column, rules, lists, patterns, self.engine.state.models, outcome)
+        nodes, shares = self.beliefs.of(fired)
+        lines = () if outcome is None else outcome.lines
         return Facts(
             event_id=event_id,
             time_ms=int(batch.time_ms[0]),
@@ -165,134 +163,45 @@ class Explainer:
             values=self.names.values(column),
             nodes=nodes,
             shares=shares,
-            outcome=outcome,  # type: ignore[arg-type]
-            forced=self._forced(column, score, rules, thresholds),
+            outcome=outcome,
+            forced=tuple(
+                Forced(each.kind, each.name, each.before, each.after, each.reason)
+                for each in lines
+                if each.kind in ("floor", "ceiling")
+            ),
             models=tuple(
                 (model.name, float(column[model.score_row]))
                 for model in plan.models.models
                 if not model.shadow and model.score_row >= 0 and not math.isnan(column[model.score_row])
             ),
-            thresholds=tuple(thresholds),
+            thresholds=tuple(self._thresholds(column, action, outcome)),
             near_rules=self.names.near_rules,
             column=column,
             fired=frozenset(rules),
             **others,  # type: ignore[arg-type]
         )
 
-    def _sources(
-        self,
-        batch: Batch,
-        column: NDArray[np.float64],
-        rules: tuple[int, ...],
-        lists: tuple[ListMatch, ...],
-        patterns: tuple[PatternMatch, ...],
-    ) -> tuple[tuple[Node, ...], Shares]:
-        """Return what counts into the risk, where the score is the greatest of the risks."""
-        plan = self.engine.plan
-        found: list[tuple[Node, float]] = []
-        if rules:
-            risk = float(column[plan.rules.risk.index])
-            found.append((Node("rules", "rule", parts=self._rule_sources(rules, risk, lists)), risk))
-        for info in plan.patterns.patterns:
-            if column[info.hit_row] == 1.0:
-                part = self._pattern_source(info.name, info.risk, info.reason, patterns)
-                found.append((Node(info.name, "pattern", parts=(part,)), info.risk))
-        for name, output in plan.rules.risks.items():
-            risk = float(column[output.index])
-            if risk > 0.0:
-                table = name.partition(".")[0]
-                part = self._filler_source(table, risk, batch)
-                found.append((Node(table, part.kind, parts=(part,)), risk))
-        explained = self.models.contributions(self.engine.state.models, batch) if plan.models.models else {}
-        for model in plan.models.models:
-            risk = float(column[model.score_row]) if model.risk else 0.0
-            if risk > 0.0:
-                parts = tuple(
-                    Source("feature", name, own=amount, model=model.name)
-                    for name, amount in (
-                        explained[model.name].amounts if model.name in explained else {}
-                    ).items()
-                )
-                found.append((Node(model.name, "model", parts=parts), risk))
-        return tuple(node for node, _ in found), of_greatest([risk for _, risk in found])
+    def _thresholds(
+        self, column: NDArray[np.float64], action: str, outcome: Outcome | None
+    ) -> list[Threshold]:
+        """Return from where on harder actions are chosen: the bands, or where utilities cross."""
+        decision = self.engine.plan.decision
+        if not isinstance(decision, UtilityPlan):
+            pairs = zip(ACTIONS, decision.thresholds.tolist(), strict=True)
+            return [Threshold(name, at) for name, at in pairs if math.isfinite(at)]
+        costs = self.teller.costs(column[list(decision.kept_rows)], lambda number, _: number)
+        if costs is None or outcome is None or outcome.probability is None:
+            return []
+        rank = ACTIONS.index(action)
+        open_ = [ACTIONS.index(each.action) for each in outcome.economics if each.open]
+        if rank not in open_:
+            return []
 
-    def _rule_sources(
-        self, rules: tuple[int, ...], risk: float, lists: tuple[ListMatch, ...]
-    ) -> tuple[Source, ...]:
-        every = [self.engine.plan.rules.rules[number] for number in rules]
-        risks = [risk if rule.risk is None else rule.risk for rule in every]
-        return tuple(
-            Source(
-                "rule",
-                rule.id,
-                own,
-                rule.risk,
-                rule.reason,
-                self.names.rule_reads[number],
-                listed=tuple(
-                    (match.list, match.operand, match.value)
-                    for match in lists
-                    if f"{match.operand} in {match.list}" in self.names.rule_lists[number]
-                ),
-            )
-            for rule, number, own in zip(every, rules, of_greatest(risks).amounts, strict=True)
-        )
+        def brings(other: int, p: float) -> float:
+            return sum(costs.parts(ACTIONS[other], p).values())
 
-    def _pattern_source(
-        self, name: str, risk: float, reason: Mapping[str, str], matches: tuple[PatternMatch, ...]
-    ) -> Source:
-        match = next((each for each in matches if each.pattern == name), None)
-        if match is None or not match.events:
-            return Source("pattern", name, 1.0, risk, reason)
-        counts: dict[str, int] = {}
-        for each in match.events:
-            counts[each.stage] = counts.get(each.stage, 0) + 1
-        times = [each.time_ms for each in match.events]
-        span_ms = max(times) - min(times)
-        return Source("pattern", name, 1.0, risk, reason, stages=tuple(counts.items()), span_ms=span_ms)
-
-    def _filler_source(self, name: str, risk: float, batch: Batch) -> Source:
-        filler = self.engine.plan.rules.table(name)
-        reads = self.names.table_reads.get(name, ())
-        if isinstance(filler, ScorecardPlan):
-            lost = reasons(filler, batch, 0)
-            worst = next((each.text for each in lost if each.text), {})
-            told = [read for each in lost for read in self.names.card_reads.get((name, each.attribute), ())]
-            return Source("scorecard", name, 1.0, risk, worst, tuple(dict.fromkeys(told)) or reads)
-        if isinstance(filler, TreePlan):
-            return Source("tree", name, 1.0, risk, filler.reason_of(batch, 0), reads)
-        assert isinstance(filler, TablePlan)
-        return Source("table", name, 1.0, risk, {}, reads)
-
-    def _forced(
-        self,
-        column: NDArray[np.float64],
-        score: float,
-        rules: tuple[int, ...],
-        thresholds: Sequence[Threshold],
-    ) -> tuple[Forced, ...]:
-        """Return the floor or ceiling that made the action another than the risk's band."""
-        plan = self.engine.plan
-        by_score = max(
-            [0, *(ACTIONS.index(each.action) for each in thresholds if score >= each.at)], default=0
-        )
-        found: list[Forced] = []
-        chosen = by_score
-        for kind, row in (("ceiling", plan.rules.ceiling.index), ("floor", plan.rules.floor.index)):
-            limit = column[row]
-            if math.isnan(limit):
-                continue
-            after = min(chosen, int(limit)) if kind == "ceiling" else max(chosen, int(limit))
-            name = ACTIONS[int(limit)]
-            every = [plan.rules.rules[number] for number in rules]
-            rule = next(
-                (each.id for each in every if (each.at_most if kind == "ceiling" else each.action) == name),
-                "",
-            )
-            if after != chosen:
-                found.append(Forced(kind, rule, ACTIONS[chosen], ACTIONS[after]))
-            chosen = after
-        return tuple(found)
+        found = crossing(outcome.probability, brings, rank, [each for each in open_ if each > rank])
+        return [] if found is None else [Threshold(ACTIONS[found[0]], found[1])]
 
     def _progress(self, batch: Batch, matches: tuple[PatternMatch, ...]) -> tuple[PatternProgress, ...]:
         """Return patterns under way for the keys of this event, the furthest of each."""

@@ -85,6 +85,7 @@ class Compilation:
     lists: ListsCompiler
     patterns: PatternsCompiler
     rules: RulesCompiler
+    decision: DecisionCompiler
     explanation: ExplanationSpec
 
 
@@ -214,7 +215,7 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
         labels={name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())},
         texts=np.array(sorted(texts), np.int64),
     )
-    return Compilation(plan, scope, lists, patterns, rules, explanation)
+    return Compilation(plan, scope, lists, patterns, rules, decision, explanation)
 
 
 def _explanation(

@@ -141,7 +141,7 @@ def _folder_version(path: Path, folder: Path) -> str:
     if path.is_file():
         files = [path]
     else:
-        suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx"}
+        suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx", ".bif", ".gz"}
         files = sorted(
             file
             for file in path.rglob("*")
