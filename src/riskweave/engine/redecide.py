@@ -16,7 +16,6 @@ import numpy as np
 from riskweave.batch import ACTIONS, STAGE_MODELS, STAGE_PATTERNS, STAGE_TABLES, Batch, empty_batch
 from riskweave.decision import plan as decision
 from riskweave.decision.outcome import Outcome
-from riskweave.decision.state import DecisionState
 from riskweave.engine.record import Record, Value, as_number
 from riskweave.engine.recorder import Recorder, remembers
 from riskweave.errors import EventError
@@ -209,7 +208,7 @@ class _Run:
             expressions.step(plan.programs[stage], strings, batch)
             self._compare(batch, "expressions", stage)
         rules.step(plan.rules, batch)
-        decision.step(plan.decision, DecisionState.create(plan.decision), batch)
+        decision.step(plan.decision, batch)
 
     # ---- what the record gives
 

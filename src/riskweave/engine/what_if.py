@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskweave.batch import ACTIONS, Batch, LabelArrivals, empty_batch
-from riskweave.decision.state import DecisionState
 from riskweave.engine import pipeline
 from riskweave.engine.decisions import Decision
 from riskweave.engine.state import State
@@ -187,9 +186,6 @@ class Scratch:
             models=ModelsState(sequences),
             memory=base.memory,
             labels=base.labels,
-            decision=DecisionState(
-                base.decision.key.copy(), base.decision.time_ms.copy(), base.decision.action.copy()
-            ),
             watermark_ms=int(self._batch.watermark_ms[0]),
             events=self._events + 1,
         )
