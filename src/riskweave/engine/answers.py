@@ -143,6 +143,12 @@ class Answers:
             self.plan.version,
         )
 
+    def outcome(self, batch: Batch) -> Outcome | None:
+        """Return what the decision of a batch of one was made of."""
+        numbers = tuple(batch.hit_rule[: batch.hit_start[1]].tolist())
+        kept = batch.values.ravel().take(self._kept_rows)
+        return self._outcome(kept, float(batch.score[0]), numbers, self.plan.pool.texts)
+
     def _outcome(
         self, kept: NDArray[np.float64], score: float, numbers: tuple[int, ...], texts: Sequence[str]
     ) -> Outcome | None:

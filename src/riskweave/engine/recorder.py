@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 import riskweave
 from riskweave.batch import Batch
 from riskweave.decision.outcome import Outcome
+from riskweave.decision.plan import UtilityPlan
 from riskweave.engine.decisions import Decision, ListMatch
 from riskweave.engine.matches import PatternMatch
 from riskweave.engine.record import SCHEMA, Column, Record, Value, plain_event, recorded
 from riskweave.errors import StateError
 from riskweave.expressions.types import Col
+from riskweave.kernels.decide import OUTS
 from riskweave.models.artifact import Lstm
 from riskweave.models.plan import ModelPlan
 from riskweave.policy.plan import Plan
@@ -58,7 +60,7 @@ class Recorder:
             patterns=list(decision.patterns),
             elapsed=list(decision.elapsed),
             incomplete=list(decision.incomplete),
-            outcome=getattr(decision, "outcome", None),
+            outcome=decision.outcome,
         )
 
     def values(self, values: NDArray[np.float64], texts: Mapping[int, str]) -> dict[str, Value]:
@@ -121,7 +123,7 @@ class Recorder:
                 decision.patterns,
                 decision.elapsed,
                 decision.incomplete,
-                getattr(decision, "outcome", None),
+                decision.outcome,
             )
         )
         return b"".join((self._stamp, _check(self._stamp + body), body))
@@ -221,6 +223,11 @@ def _rooms(plan: Plan) -> dict[int, str]:
     for fillers in plan.rules.stages.values():
         for filler in fillers:
             rooms |= dict.fromkeys(_filled(filler), "rules")
+    rooms |= dict.fromkeys(
+        (each.index for each in (plan.rules.risk, plan.rules.floor, plan.rules.ceiling)), "rules"
+    )
+    if isinstance(plan.decision, UtilityPlan):
+        rooms |= dict.fromkeys(range(plan.decision.out, plan.decision.out + OUTS), "decision")
     return rooms
 
 

@@ -16,6 +16,10 @@ import numpy as np
 from riskweave.batch import ACTIONS, STAGE_MODELS, STAGE_PATTERNS, STAGE_TABLES, Batch, empty_batch
 from riskweave.decision import plan as decision
 from riskweave.decision.outcome import Outcome
+from riskweave.decision.plan import UtilityPlan
+from riskweave.decision.state import DecisionState, hysteresis_of
+from riskweave.engine.answers import Answers
+from riskweave.engine.decisions import Output
 from riskweave.engine.record import Record, Value, as_number
 from riskweave.engine.recorder import Recorder, remembers
 from riskweave.errors import EventError
@@ -23,7 +27,7 @@ from riskweave.events.record import decode_record
 from riskweave.expressions import run as expressions
 from riskweave.expressions.run import StringTables
 from riskweave.expressions.strings import StringPool
-from riskweave.expressions.types import Type
+from riskweave.kernels.decide import OUT_LAST
 from riskweave.lists import plan as lists
 from riskweave.lists.state import ListsState
 from riskweave.models import plan as models
@@ -114,6 +118,8 @@ class Redecider:
         self.plan = compile_policy(policy, StringPool())
         self.recorder = Recorder(self.plan)
         self.columns = self.recorder.columns
+        outputs = tuple(Output(name, column.index, column.type) for name, column in self.plan.outputs)
+        self.answers = Answers(self.plan, outputs, tuple(rule.id for rule in self.plan.rules.rules))
         self._strings = StringTables(self.plan.programs, self.plan.pool)
         # A list whose meaning the record does not have is asked as the policy's files have it.
         self._lists = ListsState.create(self.plan.lists)
@@ -142,6 +148,7 @@ class _Run:
         self.missing: list[str] = []
         self.looked_up: list[str] = []
         self.differences: list[Difference] = []
+        self.rules: tuple[str, ...] = ()
         self.same_policy = record.policy == self.plan.version
 
     def result(self) -> Redecided:
@@ -153,15 +160,15 @@ class _Run:
         batch = empty_batch(plan.layout, 1)
         self._decode(batch)
         self._rooms(batch)
-        ids = tuple(plan.rules.rules[number].id for number in batch.hit_rule[: batch.hit_start[1]].tolist())
+        outcome = self.redecider.answers.outcome(batch)
         action, score = ACTIONS[int(batch.action[0])], float(batch.score[0])
-        self._decided(ids, score, action)
+        self._decided(outcome, score, action)
         return Redecided(
             record.event_id,
             action,
             score,
-            ids,
-            None,
+            self.rules,
+            outcome,
             record.action,
             record.score,
             tuple(record.rules),
@@ -202,13 +209,36 @@ class _Run:
         self._compare(batch, "models", STAGE_MODELS)
         expressions.step(plan.programs[STAGE_MODELS], strings, batch)
         self._compare(batch, "expressions", STAGE_MODELS)
-        for stage in range(STAGE_TABLES, len(plan.programs)):
+        for stage in range(STAGE_TABLES, plan.rules.stage):
             rules.step_stage(plan.rules, stage, batch)
             self._compare(batch, "rules", stage)
             expressions.step(plan.programs[stage], strings, batch)
             self._compare(batch, "expressions", stage)
         rules.step(plan.rules, batch)
-        decision.step(plan.decision, batch)
+        self._hits(batch)
+        self._compare(batch, "rules", plan.rules.stage)
+        for stage in range(plan.rules.stage, len(plan.programs)):
+            expressions.step(plan.programs[stage], strings, batch)
+            self._compare(batch, "expressions", stage)
+        decision.step(plan.decision, self._last_action(batch), batch)
+        for stage in range(plan.rules.stage, len(plan.programs) + 1):
+            self._compare(batch, "decision", stage)
+
+    def _last_action(self, batch: Batch) -> DecisionState:
+        """Return the state in which the event's key has the last action that it had then."""
+        state, plan = DecisionState.create(self.plan.decision), self.plan.decision
+        hysteresis = hysteresis_of(plan)
+        if hysteresis is None or not isinstance(plan, UtilityPlan):
+            return state
+        name = self.recorder.names[plan.out + OUT_LAST]
+        if name not in self.record.columns:
+            self.missing.append(name)
+            return state
+        last = self.record.columns[name]
+        key = batch.keys[hysteresis.key_row]
+        if last is None or not key[0]:
+            return state
+        return DecisionState(key.copy(), batch.time_ms.copy(), np.array([int(last)], np.int8))
 
     # ---- what the record gives
 
@@ -229,13 +259,10 @@ class _Run:
 
     def _given(self, batch: Batch, row: int) -> bool:
         """Fill one column from the record; False when the record does not have it in this meaning."""
-        column, record = self.recorder.columns[row], self.record
         name = self._name(row)
         if name is None:
             return False
-        batch.values[row, 0] = self._number(row, record.columns[name])
-        if column.type == Type.LOCATION.value and f"{name}.lon" in record.columns:
-            batch.values[row + 1, 0] = as_number(record.columns[f"{name}.lon"])
+        batch.values[row, 0] = self._number(row, self.record.columns[name])
         return True
 
     def _name(self, row: int) -> str | None:
@@ -291,11 +318,39 @@ class _Run:
     def _value(self, row: int, value: float) -> Value:
         return self.recorder.value(row, value)
 
-    def _decided(self, ids: tuple[str, ...], score: float, action: str) -> None:
+    def _hits(self, batch: Batch) -> None:
+        numbers = batch.hit_rule[: batch.hit_start[1]].tolist()
+        self.rules = tuple(self.plan.rules.rules[number].id for number in numbers)
+        before = self.record.rules
+        if list(self.rules) != before:
+            parted = [rule for rule in (*before, *self.rules) if (rule in before) != (rule in self.rules)]
+            name = parted[0] if parted else "hits"
+            self.differences.append(Difference("rules", name, name in before, name in self.rules))
+
+    def _decided(self, outcome: Outcome | None, score: float, action: str) -> None:
         record = self.record
-        if list(ids) != record.rules:
-            self.differences.append(Difference("rules", "hits", list(record.rules), list(ids)))
-        if np.float64(score).tobytes() != np.float64(record.score).tobytes():
+        if not _identical(score, record.score):
             self.differences.append(Difference("decision", "score", record.score, score))
         if action != record.action:
             self.differences.append(Difference("decision", "action", record.action, action))
+        found = _parted(msgspec.to_builtins(record.outcome), msgspec.to_builtins(outcome), "outcome")
+        if found is not None:
+            self.differences.append(Difference("decision", *found))
+
+
+def _identical(one: object, other: object) -> bool:
+    """Tell whether two values are the same, floats bit for bit."""
+    if isinstance(one, float) and isinstance(other, float):
+        return np.float64(one).tobytes() == np.float64(other).tobytes() or (one != one and other != other)
+    return type(one) is type(other) and one == other
+
+
+def _parted(one: object, other: object, path: str) -> tuple[str, object, object] | None:
+    """Return the path and the two values of the first place where two plain values are not the same."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        pairs = [(f"{path}.{name}", one.get(name), other.get(name)) for name in (one | other)]
+    elif isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)) and len(one) == len(other):
+        pairs = [(f"{path}[{at}]", mine, its) for at, (mine, its) in enumerate(zip(one, other, strict=True))]
+    else:
+        return None if _identical(one, other) else (path, one, other)
+    return next((found for name, mine, its in pairs if (found := _parted(mine, its, name))), None)

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Batch, LabelArrivals, empty_batch
+from riskweave.decision.state import DecisionState, hysteresis_of
 from riskweave.engine import pipeline
 from riskweave.engine.decisions import Decision
 from riskweave.engine.state import State
@@ -50,6 +52,7 @@ class Scratch:
         self._index = state.features.index
         self._events, self._watermark_ms = state.events, state.watermark_ms
         self._labels = state.labels.copy()
+        self._last_actions: dict[int, tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int8]]] = {}
         self._met: set[tuple[bytes, int, int]] = set()
         self._arrivals: dict[int, LabelArrivals | None] = {}
         self._batch = empty_batch(plan.layout, 1)
@@ -149,6 +152,16 @@ class Scratch:
                 found = self._base.models.sequences[scoring.path].export_key(key)
                 if found is not None:
                     self._sequences.sequences[scoring.path].import_key(found)
+        place = self._place()
+        if place >= 0 and place not in self._last_actions:
+            self._check_still_there(batch)
+            last = self._base.decision
+            here = slice(place, place + 1)
+            self._last_actions[place] = (
+                last.key[here].copy(),
+                last.time_ms[here].copy(),
+                last.action[here].copy(),
+            )
         self._met.add(met)
 
     def _check_still_there(self, batch: Batch) -> None:
@@ -186,9 +199,25 @@ class Scratch:
             models=ModelsState(sequences),
             memory=base.memory,
             labels=base.labels,
+            decision=self._last_action(),
             watermark_ms=int(self._batch.watermark_ms[0]),
             events=self._events + 1,
         )
+
+    def _last_action(self) -> DecisionState:
+        """Return what deciding remembers of the variation's key: a table with its place alone."""
+        place = self._place()
+        if place < 0:
+            return DecisionState.create(self._plan.decision)
+        key, time_ms, action = self._last_actions[place]
+        return DecisionState(key.copy(), time_ms.copy(), action.copy())
+
+    def _place(self) -> int:
+        """Return where the last action of the variation's key stands, -1 when none is remembered."""
+        hysteresis = hysteresis_of(self._plan.decision)
+        if hysteresis is None:
+            return -1
+        return int(self._batch.keys[hysteresis.key_row, 0]) % self._base.decision.key.size
 
     def _put_back(self) -> None:
         self._records.put_back()
