@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Batch
+from riskweave.decision.belief import ColumnBelief, NetworkBelief
 from riskweave.decision.outcome import Outcome
 from riskweave.decision.plan import UtilityPlan
 from riskweave.decision.telling import Teller
@@ -26,8 +27,12 @@ from riskweave.engine.record import Record as DecisionRecord
 from riskweave.engine.record import as_number
 from riskweave.errors import EventError, StateError
 from riskweave.explanation.book import Book
+from riskweave.explanation.codes import Code, listed
 from riskweave.explanation.explanation import Explanation, explain
 from riskweave.explanation.facts import Facts, Forced, PatternProgress, Threshold
+from riskweave.rules.plan import ScorecardPlan, TablePlan, TreePlan
+
+_KINDS = {TablePlan: "table", ScorecardPlan: "scorecard", TreePlan: "tree"}
 
 Event = Mapping[str, object]
 Known = Mapping[str, Sequence[object]]
@@ -50,6 +55,29 @@ class Explainer:
     def book(self) -> Book:
         """Return what the policy's names are called."""
         return self.names.book
+
+    def codes(self) -> list[Code]:
+        """Return every reason code that an explanation of this policy can give."""
+        plan = self.engine.plan
+        reasons = [("rule", rule.id, rule.reason) for rule in plan.rules.rules]
+        reasons += [("pattern", each.name, each.reason) for each in plan.patterns.patterns]
+        for name in plan.rules.risks:
+            table = name.partition(".")[0]
+            reasons.append((_KINDS[type(plan.rules.table(table))], table, {}))
+        reasons += [("model", model.name, {}) for model in plan.models.models]
+        features = [
+            (model.name, feature.name)
+            for model in plan.models.models
+            if model.scoring is not None
+            for feature in model.scoring.artifact.about.features
+        ]
+        belief = getattr(plan.decision, "belief", None)
+        evidence: list[tuple[str, tuple[str, ...]]] = []
+        if isinstance(belief, NetworkBelief):
+            evidence = [(name, tuple(belief.network[name].states)) for name in belief.names]
+        elif isinstance(belief, ColumnBelief):
+            evidence = [(belief.name, ())]
+        return listed(self.book, reasons, features, evidence)
 
     # ---- what callers ask
 

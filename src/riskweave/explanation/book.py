@@ -140,5 +140,6 @@ class Book:
         >>> book.code("rule", "burst")
         'rule.burst'
         """
-        declared = self.spec.codes.get(names[-1]) if names else None
+        named = ".".join(names[-2:]) if kind in ("model", "evidence") else names[-1]
+        declared = self.spec.codes.get(named)
         return declared if declared is not None else ".".join([kind, *names])

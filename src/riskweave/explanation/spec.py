@@ -132,7 +132,7 @@ def check_names(
     for where, span in spec.spans.items():
         _, part, name = where.split(".", 2)
         base, dot, _ = name.partition(".")
-        if name not in known[part] and not (dot and part == "labels" and base in others):
+        if name not in known[part] and not (dot and part in ("labels", "codes") and base in others):
             errors.append(_unknown(f"`{where}` names nothing of this policy", span, name, known[part]))
     for name, usual in spec.usual.items():
         if usual not in features:
