@@ -38,7 +38,8 @@ def explain(
     else:
         if len(targets) < 2:
             raise RiskweaveError(
-                "write `riskweave explain POLICY EVENTS --event ID`, or `explain ID --records FILE --policy POLICY`"
+                "write `riskweave explain POLICY EVENTS --event ID`, "
+                "or `riskweave explain ID --records FILE --policy POLICY`"
             )
         explanation = _of_history(Path(targets[0]), [Path(each) for each in targets[1:]], event)
     _print(explanation, language, form)

@@ -7,12 +7,12 @@ why of a decision made earlier, from its record alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riskweave.batch import ACTIONS, Batch
+from riskweave.batch import ACTIONS, Batch, empty_batch
 from riskweave.decision.belief import ColumnBelief, NetworkBelief
 from riskweave.decision.outcome import Outcome
 from riskweave.decision.plan import UtilityPlan
@@ -26,8 +26,10 @@ from riskweave.engine.matches import PatternMatch
 from riskweave.engine.record import Record as DecisionRecord
 from riskweave.engine.record import as_number
 from riskweave.errors import EventError, StateError
+from riskweave.events.record import decode_record
 from riskweave.explanation.book import Book
 from riskweave.explanation.codes import Code, listed
+from riskweave.explanation.counterfactuals import Search
 from riskweave.explanation.explanation import Explanation, explain
 from riskweave.explanation.facts import Facts, Forced, PatternProgress, Threshold
 from riskweave.rules.plan import ScorecardPlan, TablePlan, TreePlan
@@ -49,6 +51,7 @@ class Explainer:
         self.names = Names(engine.policy, engine.plan)
         self.changes = Changes(self.names, engine.plan)
         self.beliefs = Beliefs(self.names, engine.plan)
+        self._decoded = empty_batch(engine.plan.layout, 1)
         self.teller = Teller(engine.plan.decision)
 
     @property
@@ -87,45 +90,47 @@ class Explainer:
         `known` are values that the customer used before, by field: counterfactuals try them. A repeated
         event is refused: explain its record.
         """
-        scratch = self.engine.scratch(event)
+        # All variations are asked before the event is decided: then they meet what it meets.
+        search = self._search(event, known or {})
         decision = self.engine.decide(event)
         if decision.duplicate:
             raise StateError(f"event `{decision.event_id}` was decided before; explain its record")
-        return decision, self._explain(decision, event, scratch.act, known or {})
-
-    def _explain(
-        self,
-        decision: Decision,
-        event: Event,
-        again: Callable[[Event], tuple[str, float]],
-        known: Known,
-    ) -> Explanation:
         batch = self.engine._one
-        fields = self.changes.of(event, batch.values[:, 0], known)
+        facts = self._facts(
+            batch,
+            decision.event_id,
+            decision.action,
+            decision.score,
+            decision.rule_numbers,
+            decision.lists,
+            decision.patterns,
+            decision.outcome,
+            progress=self._progress(batch, decision.patterns),
+            counterfactuals=tuple(search.found) if search.action == decision.action else (),
+            decisions=search.asked,
+        )
+        return decision, explain(self.book, facts)
+
+    def _search(self, event: Event, known: Known) -> Search:
+        """Return a search for counterfactuals that is done."""
+        engine = self.engine
+        scratch = engine.scratch(event)
+        action, _ = scratch.act()
+        batch = self._decoded
+        batch.values.fill(np.nan)
+        decode_record(engine.plan.decode, event, batch, 0, engine.state.events)
+        time_ms = int(batch.time_ms[0])
 
         def decide(changes: Mapping[str, object]) -> str:
             try:
-                return again(self.changes.record(event, changes, decision.time_ms))[0]
+                return scratch.act(self.changes.record(event, changes, time_ms))[0]
             except EventError:
                 # Not an event that could have come.
-                return decision.action
+                return action
 
-        return explain(
-            self.names.book,
-            self._facts(
-                batch,
-                decision.event_id,
-                decision.action,
-                decision.score,
-                decision.rule_numbers,
-                decision.lists,
-                decision.patterns,
-                decision.outcome,
-                progress=self._progress(batch, decision.patterns),
-                changeable=fields,
-                decide=decide if fields else None,
-            ),
-        )
+        search = Search(action, decide)
+        search.run(self.changes.of(event, batch.values[:, 0], known))
+        return search
 
     def of_record(self, record: DecisionRecord) -> Explanation:
         """Explain a decision from its record: without counterfactuals, which need the history."""

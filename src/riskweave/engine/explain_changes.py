@@ -25,10 +25,10 @@ from riskweave.policy.plan import Plan
 
 Event = Mapping[str, object]
 
-CHOICES_MAX = 8
+CHOICES_MAX = 4
 HINTS_MAX = 8
 HOUR_MS = 3_600_000
-SHIFTS_MS = tuple(sign * hours * HOUR_MS for hours in (1, 2, 4, 6, 8, 12) for sign in (1, -1))
+SHIFTS_MS = tuple(sign * hours * HOUR_MS for hours in (1, 3, 8) for sign in (1, -1))
 _HOW = {Type.MONEY: "number", Type.INT: "number", Type.FLOAT: "number", Type.TIME: "time"}
 _CALENDAR = ("hour", "minute", "weekday", "day", "month")
 

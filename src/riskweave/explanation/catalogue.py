@@ -42,9 +42,9 @@ MESSAGES: dict[str, dict[str, str]] = {
     "summary.noted": {"en": "noted, but too little: {reason:said}", "zh": "有提示但不足以处置：{reason:said}"},
     "summary.demanded": {"en": "at least this is demanded by rule {rule:text}", "zh": "规则{rule:text}要求至少如此处置"},
     "summary.held_down": {"en": "at most this is allowed by rule {rule:text}", "zh": "规则{rule:text}限定至多如此处置"},
-    "summary.cheapest": {
-        "en": "it costs least: {cost:value} expected, against {other:value} for {action:said}",
-        "zh": "预期成本最低：{cost:value}，而{action:said}为{other:value}",
+    "summary.expected": {
+        "en": "expected to bring {mine:value}, against {other:value} if {action:said}",
+        "zh": "预期损益{mine:value}，若{action:said}则为{other:value}",
     },
     # ---- a value
     "fact": {"en": "{name:said} {value:value}", "zh": "{name:said}{value:value}"},
@@ -141,13 +141,13 @@ MESSAGES: dict[str, dict[str, str]] = {
         "en": "{kind:said} {name:text}: {before:said} becomes {after:said}",
         "zh": "{kind:said}{name:text}：{before:said}改为{after:said}",
     },
-    "line.changed_why": {
-        "en": "{kind:said} {name:text}: {before:said} becomes {after:said} ({reason:said})",
-        "zh": "{kind:said}{name:text}：{before:said}改为{after:said}（{reason:said}）",
-    },
     "line.kept": {
         "en": "{kind:said} {name:text}: stays {after:said}",
         "zh": "{kind:said}{name:text}：维持{after:said}",
+    },
+    "line.changed_why": {
+        "en": "{kind:said} {name:text}: {before:said} becomes {after:said} ({reason:said})",
+        "zh": "{kind:said}{name:text}：{before:said}改为{after:said}（{reason:said}）",
     },
     "line.kept_why": {
         "en": "{kind:said} {name:text}: stays {after:said} ({reason:said})",
@@ -158,23 +158,18 @@ MESSAGES: dict[str, dict[str, str]] = {
     "kind.adjustment": {"en": "adjustment", "zh": "调整"},
     "kind.hysteresis": {"en": "hysteresis", "zh": "迟滞"},
     "kind.capacity": {"en": "capacity", "zh": "审核容量"},
+    "kind.test": {"en": "test", "zh": "核验"},
     "kind.other": {"en": "step", "zh": "步骤"},
     # ---- headings
     "title": {"en": "Why: event {id:text}", "zh": "决策说明：事件{id:text}"},
     "title.no_id": {"en": "Why", "zh": "决策说明"},
     "head.contributions": {"en": "What moved the decision", "zh": "影响决策的因素"},
-    "head.log_odds": {"en": "log-odds", "zh": "对数几率"},
     "head.economics": {"en": "What each action was expected to bring", "zh": "各处置方式的预期损益"},
-    "head.action": {"en": "action", "zh": "处置"},
-    "head.expected": {"en": "expected", "zh": "预期"},
-    "head.parts": {"en": "made of", "zh": "构成"},
     "head.tests": {"en": "Questions worth asking", "zh": "值得追加的核验"},
     "head.lines": {"en": "Floors, ceilings and adjustments", "zh": "下限、上限与调整"},
     "head.near": {"en": "What almost fired", "zh": "险些命中"},
     "head.counter": {"en": "What would have changed it", "zh": "改变结果的最小变动"},
     "head.codes": {"en": "Reason codes", "zh": "原因代码"},
-    "head.evidence": {"en": "Evidence", "zh": "证据"},
-    "head.facts": {"en": "Facts", "zh": "事实"},
     "head.policy": {"en": "policy {name:text}, version {version:text}", "zh": "策略{name:text}，版本{version:text}"},
     "sum.log_odds": {
         "en": "log-odds {prior:signed} before, {posterior:signed} after: {p:percent}",

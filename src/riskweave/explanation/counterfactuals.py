@@ -1,8 +1,9 @@
 """The smallest change of an event that would have got another action, found by really deciding again.
 
-Fields are tried one at a time, in the policy's order. A number is moved to the limits that rules name,
-then down and up a ladder, and back by bisection to the last step that still changes the action: its
-neighbour towards the true value does not. A category goes through the values it may have, a time
+Fields are tried one at a time, in the policy's order. A number goes to its least and its greatest value;
+where that moves the action, back by bisection, through the limits that rules name, to the last step that
+still moves it: its neighbour towards the true value does not. (An action that moves only between the two
+ends is not found.) A category goes through the values it may have; a time, for a gentler action only,
 through shifts, the least first. Only where no single change gives a gentler action are two changed at
 once. Every answer is the outcome of a decision.
 """
@@ -18,10 +19,11 @@ from riskweave.batch import ACTIONS
 
 # How many decisions an explanation may cost.
 DECISIONS_MAX = 96
-# Of these, how many one number may.
-NUMBER_MAX = 48
-_DOWN = (0.9, 0.5, 0.2, 0.05, 0.0)
-_UP = (1.1, 2.0, 5.0, 20.0, 100.0)
+# Of these, how many one number may, and pairs of fields.
+NUMBER_MAX = 64
+PAIRS_MAX = 12
+_DOWN = (0.5, 0.1)
+_UP = (2.0, 10.0, 100.0)
 _BISECTIONS_MAX = 40
 
 Decide = Callable[[Mapping[str, object]], str]
@@ -78,11 +80,12 @@ class Search:
     decide: Decide
     most: int = DECISIONS_MAX
     asked: int = 0
+    found: list[Counterfactual] = field(default_factory=list)
     _known: dict[tuple[tuple[str, object], ...], str] = field(default_factory=dict)
 
     def run(self, fields: Sequence[Changeable]) -> list[Counterfactual]:
         """Return what was found: gentler actions first, single changes before pairs, in the fields' order."""
-        found: list[Counterfactual] = []
+        found = self.found = []
         for each in fields:
             limit = self.asked + NUMBER_MAX if each.how == "number" else self.most
             try:
@@ -110,6 +113,9 @@ class Search:
         if (direction < 0 and self.action == ACTIONS[0]) or (direction > 0 and self.action == ACTIONS[-1]):
             return []
         found: object
+        if each.how == "time" and direction > 0:
+            # At another hour it might have been stopped: that helps nobody.
+            return []
         if each.how == "number":
             found = self._number(each, direction, limit)
         else:
@@ -126,27 +132,26 @@ class Search:
         """Return the nearest value found that moves the action in that direction."""
         start = _steps(each, _number_of(each.value))
         low, high = _steps(each, each.low), _steps(each, each.high)
-        ladders = []
+        nearest: int | None = None
         for down in (True, False):
-            edge = low if down else high
-            if (start <= edge) if down else (start >= edge):
-                continue
             rungs = {_steps(each, start * each.step * part) for part in (_DOWN if down else _UP)}
             rungs |= {_steps(each, hint) + shift for hint in each.hints for shift in (-1, 0, 1)}
+            if down:
+                rungs.add(low)
             inside = [rung for rung in rungs if (low <= rung < start if down else start < rung <= high)]
-            ladders.append(sorted(inside, reverse=down))
-        nearest: int | None = None
-        for ladder in ladders:
-            before = start
-            for rung in ladder:
-                if nearest is not None and abs(rung - start) >= abs(nearest - start) + abs(rung - before):
-                    break
-                if self._moves({each.field: _value(each, rung)}, direction, limit):
-                    found = self._between(each, direction, before, rung, limit)
-                    if nearest is None or abs(found - start) < abs(nearest - start):
-                        nearest = found
-                    break
-                before = rung
+            ladder = [start, *sorted(inside, reverse=down)]
+            if len(ladder) == 1 or not self._moves({each.field: _value(each, ladder[-1])}, direction, limit):
+                continue
+            stays, moves = 0, len(ladder) - 1
+            while moves - stays > 1:
+                middle = (stays + moves) // 2
+                if self._moves({each.field: _value(each, ladder[middle])}, direction, limit):
+                    moves = middle
+                else:
+                    stays = middle
+            found = self._between(each, direction, ladder[stays], ladder[moves], limit)
+            if nearest is None or abs(found - start) < abs(nearest - start):
+                nearest = found
         return None if nearest is None else _value(each, nearest)
 
     def _between(self, each: Changeable, direction: int, stays: int, moves: int, limit: int) -> int:
@@ -164,16 +169,17 @@ class Search:
     # ---- two fields
 
     def _pairs(self, fields: Sequence[Changeable]) -> list[Counterfactual]:
+        limit = min(self.asked + PAIRS_MAX, self.most)
         for first, second in combinations(fields, 2):
             for one in _few(first):
                 for other in _few(second):
                     changes = {first.field: one, second.field: other}
-                    if self._moves(changes, -1, self.most):
+                    if self._moves(changes, -1, limit):
                         changed = (
                             Changed(first.field, first.how, first.value, one),
                             Changed(second.field, second.how, second.value, other),
                         )
-                        return [Counterfactual(changed, self._ask(changes, self.most))]
+                        return [Counterfactual(changed, self._ask(changes, limit))]
         return []
 
     # ---- asking
@@ -211,7 +217,7 @@ def _value(each: Changeable, steps: int) -> float:
 def _few(each: Changeable) -> list[object]:
     """Return the values tried in pairs: an amount's hints and half, the first choices of others."""
     if each.how != "number":
-        return list(each.choices[:3])
+        return list(each.choices[:2])
     value = _number_of(each.value)
-    rungs = [*[hint for hint in each.hints if each.low <= hint < value][-2:], value / 2, each.low]
+    rungs = [*[hint for hint in each.hints if each.low <= hint < value][-1:], each.low]
     return [_value(each, _steps(each, rung)) for rung in rungs if each.low <= rung < value]

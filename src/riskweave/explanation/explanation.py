@@ -14,7 +14,7 @@ from riskweave.decision.outcome import ActionValue, EvidenceState, Line, Outcome
 from riskweave.explanation.book import Book, Fact
 from riskweave.explanation.catalogue import MESSAGES
 from riskweave.explanation.contributions import fitted
-from riskweave.explanation.counterfactuals import Changed, Search
+from riskweave.explanation.counterfactuals import Changed
 from riskweave.explanation.facts import Facts, Node, PatternProgress, Source, Threshold
 from riskweave.explanation.near_misses import Missing, NearRule
 from riskweave.explanation.sentence import sentence
@@ -100,7 +100,6 @@ def explain(book: Book, facts: Facts) -> Explanation:
     contributions = _contributions(book, facts)
     outcome = facts.outcome or Outcome("")
     shares = facts.shares
-    alternatives, decisions = _alternatives(book, facts)
     return Explanation(
         event_id=facts.event_id,
         time_ms=facts.time_ms,
@@ -116,10 +115,10 @@ def explain(book: Book, facts: Facts) -> Explanation:
         tests=tuple(sorted(outcome.tests, key=lambda each: -each.net)),
         lines=tuple(_line(each) for each in _lines(facts, outcome)),
         near_misses=_near_misses(book, facts),
-        alternatives=alternatives,
+        alternatives=_alternatives(book, facts),
         codes=_codes(contributions),
         book=book,
-        decisions=decisions,
+        decisions=facts.decisions,
     )
 
 
@@ -217,7 +216,8 @@ def _lines(facts: Facts, outcome: Outcome) -> list[Line]:
 
 def _line(line: Line) -> Speech:
     kind = f"kind.{line.kind}" if f"kind.{line.kind}" in MESSAGES else "kind.other"
-    key = "line.kept" if line.before == line.after else "line.changed"
+    same = line.before == line.after
+    key = "line.kept" if same else "line.changed"
     args: dict[str, object] = {
         "kind": Said(kind),
         "name": line.name,
@@ -225,7 +225,8 @@ def _line(line: Line) -> Speech:
         "after": Said(f"name.{line.after}"),
     }
     if line.reason:
-        key, args["reason"] = f"{key}_why", Written(line.reason)
+        key = "line.kept_why" if same else "line.changed_why"
+        args["reason"] = Written(line.reason)
     return Said(key, args)
 
 
@@ -309,27 +310,17 @@ def _near_threshold(threshold: Threshold, probability: float) -> NearMiss:
 # ---- what else would have come out
 
 
-def _alternatives(book: Book, facts: Facts) -> tuple[tuple[Alternative, ...], int]:
-    if facts.decide is None or not facts.changeable:
-        return (), 0
-    search = Search(facts.action, facts.decide)
+def _alternatives(book: Book, facts: Facts) -> tuple[Alternative, ...]:
     rank = ACTIONS.index(facts.action)
-    found = [
-        Alternative(
-            each.action,
-            ACTIONS.index(each.action) < rank,
-            tuple(_change(book, change)[:3] for change in each.changes),
-            Said(
-                "counter",
-                {
-                    "action": Said(f"to.{each.action}"),
-                    "changes": [_change(book, change)[3] for change in each.changes],
-                },
-            ),
+    found = []
+    for each in facts.counterfactuals:
+        changes = [_change(book, change) for change in each.changes]
+        said = Said(
+            "counter", {"action": Said(f"to.{each.action}"), "changes": [change[3] for change in changes]}
         )
-        for each in search.run(facts.changeable)
-    ]
-    return tuple(found), search.asked
+        gentler = ACTIONS.index(each.action) < rank
+        found.append(Alternative(each.action, gentler, tuple(change[:3] for change in changes), said))
+    return tuple(found)
 
 
 def _change(book: Book, change: Changed) -> tuple[str, Value, Value, Said]:

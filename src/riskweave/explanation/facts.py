@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from riskweave.decision.outcome import Outcome
 from riskweave.explanation.contributions import Shares
-from riskweave.explanation.counterfactuals import Changeable
+from riskweave.explanation.counterfactuals import Counterfactual
 from riskweave.explanation.near_misses import NearRules
 
 
@@ -83,7 +83,7 @@ class Facts:
 
     `values` holds its fields and features by name. `nodes` and `shares` say what moved the log-odds, node
     by node. `column` is the event's column of the batch, for the rules of `near_rules`; `fired` are the
-    numbers of those that fired. `decide(changes)` decides it again with other values.
+    numbers of those that fired. `counterfactuals` were found by so many `decisions`.
     """
 
     event_id: str | None
@@ -101,5 +101,5 @@ class Facts:
     column: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     fired: frozenset[int] = frozenset()
     progress: Sequence[PatternProgress] = ()
-    changeable: tuple[Changeable, ...] = ()
-    decide: Callable[[Mapping[str, object]], str] | None = None
+    counterfactuals: tuple[Counterfactual, ...] = ()
+    decisions: int = 0

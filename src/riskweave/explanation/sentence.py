@@ -40,6 +40,7 @@ def sentence(book: Book, facts: Facts, contributions: tuple[Contribution, ...]) 
             key = "summary.demanded" if forced.kind == "floor" else "summary.held_down"
             clauses.append(Said(key, {"rule": forced.rule}))
     clauses += _scores(facts)
+    clauses += _expected(book, facts)
     return Said("summary", {"action": Said(f"action.{facts.action}"), "facts": clauses})
 
 
@@ -117,3 +118,14 @@ def _scores(facts: Facts) -> list[Speech]:
     else:
         clauses.append(Said("summary.risk", {"score": round(100 * facts.score)}))
     return clauses
+
+
+def _expected(book: Book, facts: Facts) -> list[Speech]:
+    """Return what the action was expected to bring, beside what passing the event was."""
+    economics = () if facts.outcome is None else facts.outcome.economics
+    brings = {each.action: each.expected for each in economics}
+    gentlest = ACTIONS[0]
+    if facts.action == gentlest or facts.action not in brings or gentlest not in brings:
+        return []
+    mine, other = book.money(brings[facts.action]), book.money(brings[gentlest])
+    return [Said("summary.expected", {"mine": mine, "other": other, "action": Said(f"to.{gentlest}")})]
