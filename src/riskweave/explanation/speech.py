@@ -93,7 +93,7 @@ class Speaker:
         if isinstance(speech, Written):
             texts = speech.by_language
             text = texts.get(self.language) or texts.get("en") or next(iter(texts.values()), "")
-            return self._filled(text, speech.args)
+            return self._filled(printable(text), speech.args)
         if isinstance(speech, Value):
             return self.formats.value(speech.value, speech.unit)
         return clean(str(speech))
@@ -124,9 +124,14 @@ class Speaker:
         return MESSAGES[f"{kind}.between"][self.language].join(texts)
 
 
+def printable(text: str) -> str:
+    """Return text on one line, without control characters and such as turn the direction of reading."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def clean(text: str) -> str:
-    """Return text on one line, without control characters, not longer than a line should be."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    """Return text on one line, without control characters, no longer than a line should be."""
+    text = printable(text)
     return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
 
 
