@@ -174,7 +174,8 @@ class Beliefs:
         self.names = names
         self.plan = plan
         self.sources = Sources(names, plan)
-        self.reads = _read_by_evidence(names)
+        self.order = _read_by_evidence(names)
+        self.reads = {node: frozenset(read) for node, read in self.order.items()}
 
     def of(self, fired: Fired) -> tuple[tuple[Node, ...], Shares]:
         """Return the nodes, and the shares of their evidence in the same order."""
@@ -293,17 +294,19 @@ class Beliefs:
                 parts += self.sources.features(model.name, fired)
         value = told[name].value if name in told else None
         label = belief.network[name].states[state]
-        return Node(name, "evidence", value, label, tuple(parts))
+        known = {**self.names.fields, **self.names.features}
+        named = tuple(each for each in self.order.get(name, ()) if each in known)
+        return Node(name, "evidence", value, label, tuple(parts), named)
 
 
 def _group(name: str, kind: str, parts: tuple[Source, ...]) -> Node:
     return Node(name, kind, parts=parts) if parts else Node(name, "none")
 
 
-def _read_by_evidence(names: Names) -> dict[str, frozenset[str]]:
+def _read_by_evidence(names: Names) -> dict[str, tuple[str, ...]]:
     """Return the names that each piece of evidence reads: `rules`, `patterns`, models, tables, features."""
     return {
-        each.node: frozenset(_names(parse(each.value.text(), Span())))
+        each.node: tuple(dict.fromkeys(_names(parse(each.value.text(), Span()))))
         for each in names.compilation.decision.spec.evidence
     }
 

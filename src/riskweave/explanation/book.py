@@ -71,6 +71,13 @@ class Book:
     def name(self, name: str) -> Speech:
         return self.wording.name(name)
 
+    def state(self, node: str, state: str) -> Speech:
+        """Return what it is called that a node of evidence is in a state."""
+        label = self.spec.labels.get(f"{node}.{state}")
+        if label is not None:
+            return Written(label)
+        return Said("source.state", {"name": self.name(node), "state": state})
+
     def words(self, text: str) -> Speech:
         """Return what an expression is called; a name is called by its label."""
         return self.wording.name(text) if self.is_named(text) else self.wording.text(text)

@@ -197,6 +197,8 @@ MESSAGES: dict[str, dict[str, str]] = {
     "part.recovery": {"en": "recovery", "zh": "追回"},
     "part.delay": {"en": "delay", "zh": "延误成本"},
     "part.handling": {"en": "handling", "zh": "处理成本"},
+    "part.fee": {"en": "fee", "zh": "验证费用"},
+    "part.capacity": {"en": "reviewers' time", "zh": "审核资源占用"},
     "part.dropoff": {"en": "drop-off", "zh": "放弃交易"},
     "part.other": {"en": "{name:text}", "zh": "{name:text}"},
     # ---- features in words

@@ -53,6 +53,5 @@ def listed(
     for node, states in evidence:
         add(book.code("evidence", node), "evidence", node, Said("source.evidence", {"name": book.name(node)}))
         for state in states:
-            said = Said("source.state", {"name": book.name(node), "state": state})
-            add(book.code("evidence", node, state), "evidence", node, said)
+            add(book.code("evidence", node, state), "evidence", node, book.state(node, state))
     return list(found.values())

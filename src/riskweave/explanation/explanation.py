@@ -137,7 +137,7 @@ def _contributions(book: Book, facts: Facts) -> tuple[Contribution, ...]:
     found: list[Contribution] = []
     for node, amount in zip(facts.nodes, facts.shares.amounts, strict=True):
         if not node.parts:
-            found.append(_of_node(book, node, amount))
+            found.append(_of_node(book, facts, node, amount))
             continue
         amounts = fitted([part.own for part in node.parts], amount)
         found += [
@@ -147,7 +147,7 @@ def _contributions(book: Book, facts: Facts) -> tuple[Contribution, ...]:
     return tuple(found)
 
 
-def _of_node(book: Book, node: Node, amount: float) -> Contribution:
+def _of_node(book: Book, facts: Facts, node: Node, amount: float) -> Contribution:
     name: Speech = Said(f"node.{node.name}") if f"node.{node.name}" in MESSAGES else book.name(node.name)
     said: Speech
     if node.kind in ("rule", "pattern", "model", "table", "scorecard", "tree"):
@@ -155,13 +155,14 @@ def _of_node(book: Book, node: Node, amount: float) -> Contribution:
     elif node.kind == "none":
         said = Said("source.none", {"name": name})
     elif node.state is not None:
-        said = Said("source.state", {"name": name, "state": node.state})
+        said = book.state(node.name, node.state)
     else:
         said = Said("source.evidence", {"name": name})
     value = None if node.value is None else book.value(node.name, node.value)
     parts = ("evidence", node.name) if node.state is None else ("evidence", node.name, node.state)
     code = book.code(*parts) if node.kind in ("evidence", "none") else book.code(node.kind, node.name)
-    return Contribution(node.kind, node.name, node.name, amount, said, code, value=value)
+    told = tuple(book.fact(each, facts.values) for each in node.reads)
+    return Contribution(node.kind, node.name, node.name, amount, said, code, value=value, facts=told)
 
 
 def _of_part(book: Book, facts: Facts, node: Node, part: Source, amount: float) -> Contribution:

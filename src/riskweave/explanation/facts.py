@@ -38,13 +38,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A piece of evidence; its amount is shared out over `parts`, and is its own where there are none."""
+    """A piece of evidence; its amount is shared out over `parts`, and is its own where there are none.
+
+    `reads` are the fields and features that it is made of.
+    """
 
     name: str
     kind: str = "evidence"
     value: object = None
     state: str | None = None
     parts: tuple[Source, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

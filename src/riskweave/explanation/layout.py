@@ -66,7 +66,8 @@ class Layout:
         if each.reason is not None:
             title, details = say(each.reason), [title]
         if each.kind == "feature":
-            details += [say(fact.said) for fact in each.facts]
+            # The fact is the feature with its value: it need not be named before.
+            title = say(each.facts[0].said) if each.facts else title
         elif each.facts:
             told = [fact.said for fact in each.facts[:FACTS_MAX]]
             details.append(say(Said("summary.facts", {"facts": told})))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from riskweave.explanation.explanation import Contribution
 
 FACTS_MAX = 3
-SOURCES_MAX = 2
+SOURCES_MAX = 3
 # A source that moved the log-odds by less than this is not worth a sentence.
 WORTH = 0.1
 # A passed event's warnings are told from this part of the next action's threshold on.
@@ -25,7 +25,10 @@ def sentence(book: Book, facts: Facts, contributions: tuple[Contribution, ...]) 
     clauses: list[Speech] = []
     told: set[str] = set()
     for each in _sources(facts, contributions):
-        clauses.append(_clause(book, each, told))
+        clause = _clause(book, each, told)
+        if clause is not None:
+            clauses.append(clause)
+    clauses = clauses[:SOURCES_MAX]
     quiet = facts.action == ACTIONS[0]
     if quiet and _belief(facts) < NOTED * _first_threshold(facts):
         clauses = []
@@ -45,7 +48,10 @@ def sentence(book: Book, facts: Facts, contributions: tuple[Contribution, ...]) 
 
 
 def _sources(facts: Facts, contributions: tuple[Contribution, ...]) -> list[Contribution]:
-    """Return what raised the risk most; first the rule whose floor made the action, if one did."""
+    """Return what raised the risk: the rule whose floor made the action, what has a reason, the rest.
+
+    Each the strongest first.
+    """
     firm = {each.rule for each in facts.forced if each.kind == "floor" and each.before != each.after}
     forcing = [each for each in contributions if each.kind == "rule" and each.name in firm]
     others = [
@@ -53,10 +59,11 @@ def _sources(facts: Facts, contributions: tuple[Contribution, ...]) -> list[Cont
         for each in contributions
         if each.log_odds >= WORTH
         and each not in forcing
-        and each.kind not in ("evidence", "none", "model")
+        and each.kind not in ("none", "model")
         and (each.reason is not None or each.facts)
     ]
-    return [*forcing, *others][:SOURCES_MAX]
+    others.sort(key=lambda each: each.reason is None)
+    return [*forcing, *others]
 
 
 def _belief(facts: Facts) -> float:
@@ -69,8 +76,8 @@ def _first_threshold(facts: Facts) -> float:
     return min((each.at for each in facts.thresholds if each.action != ACTIONS[0]), default=1.0)
 
 
-def _clause(book: Book, each: Contribution, told: set[str]) -> Speech:
-    """Return a reason with the facts behind it that were not told yet."""
+def _clause(book: Book, each: Contribution, told: set[str]) -> Speech | None:
+    """Return a reason with the facts behind it that were not told yet; None where that leaves nothing."""
     fresh = [fact for fact in each.facts if fact.name not in told and _tells(fact)]
     # What is usual stands beside what it is usual for.
     beside = {book.usual[fact.name] for fact in each.facts if fact.usual is not None}
@@ -78,8 +85,8 @@ def _clause(book: Book, each: Contribution, told: set[str]) -> Speech:
     told.update(fact.name for fact in fresh)
     told.update(beside)
     listed = [fact.said for fact in fresh]
-    if each.kind == "feature" and listed:
-        return listed[0]
+    if each.kind in ("feature", "evidence"):
+        return Said("summary.facts", {"facts": listed}) if listed else None
     reason = each.reason if each.reason is not None else each.said
     return Said("summary.because", {"reason": reason, "facts": listed}) if listed else reason
 

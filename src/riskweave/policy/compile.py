@@ -166,7 +166,8 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
         lambda: models.compile(compiler, ModelScope(scope, fields, definitions(policy)))
     )
     rules_plan = mistakes.attempt(lambda: rules.compile(compiler, _before_rules(scope, rules)))
-    explanation = mistakes.attempt(lambda: _explanation(policy, scope, rules, models))
+    nodes = [each.node for each in decision_spec.evidence] if decision_spec is not None else []
+    explanation = mistakes.attempt(lambda: _explanation(policy, scope, rules, models, nodes))
     mistakes.raise_all()
     assert explanation is not None
     assert models_plan is not None
@@ -219,7 +220,7 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
 
 
 def _explanation(
-    policy: Policy, scope: PolicyScope, rules: RulesCompiler, models: ModelsCompiler
+    policy: Policy, scope: PolicyScope, rules: RulesCompiler, models: ModelsCompiler, nodes: Iterable[str]
 ) -> ExplanationSpec:
     """Read what the policy says of explanations; every name in it must be one of the policy."""
     spec = read_explanation(policy.document.section("explanation"))
@@ -234,6 +235,7 @@ def _explanation(
         *events.roles(),
         *events.event_types(),
         *scope.constants,
+        *nodes,
     ]
     check_names(spec, events.fields(), list(scope.named), others)
     return spec
