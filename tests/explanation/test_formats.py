@@ -33,7 +33,8 @@ CASES = [
     (None, Unit("money", "EUR"), "unknown", "未知"),
     (float("nan"), Unit(), "unknown", "未知"),
     (950.0, Unit("km_h"), "950 km/h", "每小时950公里"),
-    (2.5, Unit("times"), "2.5×", "2.5倍"),
+    (2.54, Unit("times"), "2.5×", "2.5倍"),
+    (54.49, Unit("times"), "54×", "54倍"),
 ]  # fmt: skip
 
 

@@ -189,12 +189,14 @@ def _print(explanation: Explanation, language: str, form: str) -> None:
     from riskweave.cli.commands import console
     from riskweave.explanation.as_html import as_html
     from riskweave.explanation.as_json import as_json
-    from riskweave.explanation.as_text import as_text
+    from riskweave.explanation.as_text import as_text, plain_text
 
     if form == "json":
         json.dump(as_json(explanation), sys.stdout, ensure_ascii=False)
         print()
     elif form == "html":
         sys.stdout.write(as_html(explanation, language))
-    else:
+    elif console.is_terminal:
         console.print(as_text(explanation, language))
+    else:
+        sys.stdout.write(plain_text(explanation, language))

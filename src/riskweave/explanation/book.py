@@ -78,6 +78,11 @@ class Book:
             return Written(label)
         return Said("source.state", {"name": self.name(node), "state": state})
 
+    def stage(self, pattern: str, stage: str) -> Speech:
+        """Return what a stage of a pattern is called."""
+        label = self.spec.labels.get(f"{pattern}.{stage}")
+        return stage if label is None else Written(label)
+
     def words(self, text: str) -> Speech:
         """Return what an expression is called; a name is called by its label."""
         return self.wording.name(text) if self.is_named(text) else self.wording.text(text)

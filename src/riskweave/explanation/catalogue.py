@@ -32,7 +32,7 @@ MESSAGES: dict[str, dict[str, str]] = {
     # ---- the first sentence
     "summary": {"en": "{action:said}: {facts:clauses}.", "zh": "{action:said}：{facts:clauses}。"},
     "summary.facts": {"en": "{facts:list}", "zh": "{facts:list}"},
-    "summary.because": {"en": "{reason:said} ({facts:list})", "zh": "{reason:said}（{facts:list}）"},
+    "summary.because": {"en": "{reason:said} – {facts:list}", "zh": "{reason:said}，{facts:list}"},
     "summary.model": {"en": "model {score:count}/100", "zh": "模型评分{score:count}/100"},
     "summary.models": {"en": "model {name:text} {score:count}/100", "zh": "模型{name:text}评分{score:count}/100"},
     "summary.probability": {"en": "probability of fraud {p:percent}", "zh": "欺诈概率{p:percent}"},
@@ -80,7 +80,7 @@ MESSAGES: dict[str, dict[str, str]] = {
         "en": "{stages:list}, within {span:duration}",
         "zh": "{stages:list}，历时{span:duration}",
     },
-    "pattern.stage": {"en": "{name:text} ×{n:count}", "zh": "{name:text}×{n:count}"},
+    "pattern.stage": {"en": "{name:said} ×{n:count}", "zh": "{name:said}×{n:count}"},
     # ---- near misses
     "near.rule": {
         "en": "rule {name:text} almost fired: {missing:clauses}",
@@ -130,7 +130,7 @@ MESSAGES: dict[str, dict[str, str]] = {
     "miss.true": {"en": "it would need: {name:said}", "zh": "还须满足：{name:said}"},
     "miss.false": {"en": "it would need the opposite of: {name:said}", "zh": "还须不满足：{name:said}"},
     "miss.known": {"en": "{name:said} is unknown", "zh": "{name:said}未知"},
-    "missing.stage": {"en": "{name:text}", "zh": "{name:text}"},
+    "missing.stage": {"en": "{name:said}", "zh": "{name:said}"},
     # ---- what else would have come out
     "counter": {"en": "would be {action:said} with {changes:list}", "zh": "若{changes:list}，则{action:said}"},
     "change.to": {"en": "{name:said} {to:value} instead of {from:value}", "zh": "{name:said}为{to:value}（原为{from:value}）"},

@@ -182,7 +182,10 @@ def _of_part(book: Book, facts: Facts, node: Node, part: Source, amount: float) 
         )
     told = tuple(book.fact(name, facts.values) for name in part.reads)
     if part.stages:
-        stages = [Said("pattern.stage", {"name": name, "n": count}) for name, count in part.stages]
+        stages = [
+            Said("pattern.stage", {"name": book.stage(part.name, name), "n": count})
+            for name, count in part.stages
+        ]
         said = Said("pattern.progress", {"stages": stages, "span": part.span_ms})
         told = (Fact(part.name, Value(None), None, said), *told)
     for name, operand, entry in part.listed:
@@ -238,7 +241,9 @@ def _near_misses(book: Book, facts: Facts) -> tuple[NearMiss, ...]:
     found: list[NearMiss] = []
     if facts.near_rules is not None:
         found += [_near_rule(book, each) for each in facts.near_rules.of(facts.column, facts.fired)]
-    found += [_near_pattern(each) for each in facts.progress if each.seen >= PROGRESS_NEAR * len(each.stages)]
+    found += [
+        _near_pattern(book, each) for each in facts.progress if each.seen >= PROGRESS_NEAR * len(each.stages)
+    ]
     found += _near_thresholds(facts)
     found.sort(key=lambda each: each.distance)
     return tuple(found[:NEAR_MAX])
@@ -276,8 +281,11 @@ def _missing(book: Book, missing: Missing) -> Said:
     return Said(f"miss.{missing.kind}", args)
 
 
-def _near_pattern(progress: PatternProgress) -> NearMiss:
-    missing = [Said("missing.stage", {"name": name}) for name in progress.stages[progress.seen :]]
+def _near_pattern(book: Book, progress: PatternProgress) -> NearMiss:
+    missing = [
+        Said("missing.stage", {"name": book.stage(progress.name, name)})
+        for name in progress.stages[progress.seen :]
+    ]
     args: dict[str, object] = {
         "name": progress.name,
         "seen": progress.seen,

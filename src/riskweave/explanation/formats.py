@@ -92,6 +92,8 @@ class Formats:
             return self.moment(number)
         if kind == "signed":
             return f"{number:+.2f}"
+        if kind == "times":
+            number = round(number, 1) if abs(number) < 10 else float(round(number))
         text = self.number(number)
         if kind == "km":
             return f"{text} km" if self.language == "en" else f"{text}公里"

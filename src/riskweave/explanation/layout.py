@@ -11,6 +11,7 @@ from riskweave.explanation.speech import Said, Speaker
 # Smaller contributions than the first so many are only counted.
 ROWS_MAX = 12
 FACTS_MAX = 6
+SHOWN_LEAST = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,9 @@ class Layout:
         self.explanation = explanation
         self.speaker = speaker
         self.summary = speaker.say(explanation.summary)
-        self.contributions = [self._row(each) for each in explanation.contributions]
+        # What did not move anything is in the JSON only.
+        moved = [each for each in explanation.contributions if abs(each.log_odds) >= SHOWN_LEAST]
+        self.contributions = [self._row(each) for each in moved]
         self.contribution_notes = self._notes()
         self.economics = self._economics()
         self.sections = [(heading, lines) for heading, lines in self._sections() if lines]
@@ -137,6 +140,5 @@ class Layout:
             (self.word("head.lines"), [say(each) for each in explanation.lines]),
             (self.word("head.near"), [say(each.said) for each in explanation.near_misses]),
             (self.word("head.counter"), [say(each.said) for each in explanation.alternatives]),
-            (self.word("head.codes"), [say(Said("summary.facts", {"facts": list(explanation.codes)}))]
-             if explanation.codes else []),
+            (self.word("head.codes"), list(explanation.codes)),
         ]  # fmt: skip

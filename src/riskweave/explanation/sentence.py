@@ -81,7 +81,9 @@ def _clause(book: Book, each: Contribution, told: set[str]) -> Speech | None:
     fresh = [fact for fact in each.facts if fact.name not in told and _tells(fact)]
     # What is usual stands beside what it is usual for.
     beside = {book.usual[fact.name] for fact in each.facts if fact.usual is not None}
-    fresh = sorted((fact for fact in fresh if fact.name not in beside), key=_dullness)[:FACTS_MAX]
+    fresh = sorted(
+        (fact for fact in fresh if fact.name not in beside), key=lambda fact: _dullness(book, fact)
+    )[:FACTS_MAX]
     told.update(fact.name for fact in fresh)
     told.update(beside)
     listed = [fact.said for fact in fresh]
@@ -98,13 +100,14 @@ def _tells(fact: Fact) -> bool:
     )
 
 
-def _dullness(fact: Fact) -> int:
-    """Order facts: with a usual value beside it, amounts and counts, what is true, the rest."""
+def _dullness(book: Book, fact: Fact) -> int:
+    """Order facts: with a usual value beside it; the event's own amounts, and counts; what is true; the rest."""
+    kind = fact.value.unit.kind
     if fact.usual is not None:
         return 0
-    if fact.value.unit.kind in ("money", "count", "km_h", "times"):
+    if kind in ("count", "km_h", "times") or (kind == "money" and fact.name in book.fields):
         return 1
-    return 2 if fact.value.value is True or fact.value.value is None else 3
+    return 2 if fact.value.value is True or fact.value.value is None or kind == "money" else 3
 
 
 def _plain_facts(book: Book, facts: Facts) -> list[Speech]:
