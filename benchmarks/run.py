@@ -9,6 +9,7 @@ policy    a policy of 1,000 rules becomes live; first and later starts
 memory    bytes per event kept and per idle key; ten million events over a million keys
 growth    events/s against rules, features, entities, window length, state size (plots)
 handbook  the Handbook's features, compared with the oracle
+explanation  a full explanation of a decision  beside the decision itself
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -25,7 +26,19 @@ from benchmarks.measure import on_one_core
 
 from benchmarks import report
 
-NAMES = ("windows", "rules", "patterns", "single", "files", "policy", "memory", "growth", "handbook", "fuzz")
+NAMES = (
+    "windows",
+    "rules",
+    "patterns",
+    "single",
+    "files",
+    "policy",
+    "memory",
+    "growth",
+    "handbook",
+    "explanation",
+    "fuzz",
+)
 
 
 def main() -> None:

@@ -101,7 +101,7 @@ def _tells(fact: Fact) -> bool:
 
 
 def _dullness(book: Book, fact: Fact) -> int:
-    """Order facts: with a usual value beside it; the event's own amounts, and counts; what is true; the rest."""
+    """Order facts: with a usual value beside it; own amounts and counts; what is true; the rest."""
     kind = fact.value.unit.kind
     if fact.usual is not None:
         return 0
