@@ -74,6 +74,12 @@ def test_a_number_far_from_its_limit_is_not_told():
     assert near([above(AMOUNT, 5000)], amount=5000 * (1 - NEAR) - 1) == []
 
 
+def test_nothing_is_a_limit_too():
+    (found,) = near([above(AMOUNT, 0)], amount=-0.1)
+    assert found.missing[0].gap == pytest.approx(0.1)
+    assert near([above(AMOUNT, 0)], amount=-1.0) == []
+
+
 def test_a_count_one_step_away_is_near_whatever_the_share():
     (found,) = near([Op("le", (number(3), COUNT), Type.BOOL)], count=2.0)
     assert (found.missing[0].kind, found.missing[0].limit) == ("at_least", 3.0)

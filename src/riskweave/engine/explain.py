@@ -159,12 +159,12 @@ class Explainer:
         """Return the event's columns as they were."""
         plan = self.engine.plan
         values = np.full((plan.layout.rows, 1), np.nan)
-        for row, column in enumerate(self.engine.recorder.columns):
-            value = record.columns.get(column.name)
-            if isinstance(value, str) and plan.layout.columns[row].type.is_text:
-                values[row, 0] = plan.pool.code(value)
-            else:
-                values[row, 0] = as_number(value)
+        recorder = self.engine.recorder
+        texts = set(recorder.text_rows.tolist())
+        for row, name in enumerate(recorder.names):
+            value = record.columns.get(name)
+            is_text = isinstance(value, str) and row in texts
+            values[row, 0] = plan.pool.code(str(value)) if is_text else as_number(value)
         time_ms = np.array([record.time_ms])
         keys = np.zeros((max(plan.layout.key_rows, 1), 1), np.uint64)
         return Batch(1, values, keys, time_ms, np.array([record.watermark_ms]), np.zeros(1, np.uint64))

@@ -25,7 +25,7 @@ from riskweave.policy.plan import Plan
 
 Event = Mapping[str, object]
 
-CHOICES_MAX = 4
+CHOICES_MAX = 3
 HINTS_MAX = 8
 HOUR_MS = 3_600_000
 SHIFTS_MS = tuple(sign * hours * HOUR_MS for hours in (1, 3, 8) for sign in (1, -1))

@@ -82,15 +82,24 @@ def of_greatest(risks: Sequence[float]) -> Shares:
     The game of sharing a runway (Littlechild and Owen 1973): each step from one risk to the next
     greater is shared by all who are at least as great. A risk below RISK_LEAST adds nothing.
     """
-    held = np.clip(np.nan_to_num(np.asarray(risks, np.float64)), RISK_LEAST, RISK_MOST)
-    prior = float(log_odds(np.array([RISK_LEAST]))[0])
-    if not held.size:
-        return Shares(prior, (), prior)
-    order = np.argsort(held, kind="stable")
-    steps = np.diff(np.concatenate([[prior], log_odds(held[order])]))
-    amounts = np.empty(held.size)
-    amounts[order] = np.cumsum(steps / np.arange(held.size, 0, -1))
-    return Shares(prior, tuple(amounts.tolist()), float(log_odds(held).max()))
+    held = [_held(risk) for risk in risks]
+    before = prior = _log_odds(RISK_LEAST)
+    amounts = [0.0] * len(held)
+    shared = 0.0
+    order = sorted(range(len(held)), key=held.__getitem__)
+    for place, k in enumerate(order):
+        here = _log_odds(held[k])
+        shared += (here - before) / (len(held) - place)
+        amounts[k], before = shared, here
+    return Shares(prior, tuple(amounts), before)
+
+
+def _held(risk: float) -> float:
+    return min(max(risk, RISK_LEAST), RISK_MOST) if risk == risk else RISK_LEAST
+
+
+def _log_odds(p: float) -> float:
+    return math.log(p) - math.log1p(-p)
 
 
 def fitted(own: Sequence[float], total: float) -> list[float]:

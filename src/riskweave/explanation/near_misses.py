@@ -24,6 +24,9 @@ from riskweave.rules.ranges import TRUE, Ranges
 NEAR = 0.25
 # With so many parts failing a rule is not looked at.
 FAILING_MAX = 3
+# Beyond so much a number is far whatever its limit's rounding; below, it is looked at in full.
+FAR = NEAR * 1.01
+_ROUNDING = 1e-9
 _DEPTH_MAX = 16
 
 Floats = NDArray[np.float64]
@@ -90,6 +93,14 @@ class NearRules:
             [allowed.edges[1] if len(allowed.edges) == 2 else math.inf for _, _, allowed in simple],
             np.float64,
         )
+        kinds = [
+            operand.type if isinstance(operand, Col) else None
+            for condition in self.parts
+            for operand, allowed in condition
+            if _is_simple(allowed)
+        ]
+        self.number = np.array([kind is not None and kind.is_number for kind in kinds], np.bool_)
+        self.step = np.array([1.0 if kind is Type.INT else 0.0 for kind in kinds], np.float64)
         self.open_end = np.array([len(allowed.edges) == 1 for _, _, allowed in simple], np.bool_)
         self.rows = [list(places) for places in rows]
         # The time and the kind of event are no near miss: the rule does not look at such events.
@@ -103,6 +114,13 @@ class NearRules:
         found = values[self.row]
         holds = (found >= self.low) & ((found < self.high) | (self.open_end & (found >= self.low)))
         failing = np.bincount(self.owner[~holds], minlength=self.rules)
+        # A number far from its limit keeps its rule out: most rules are done with here.
+        limit = np.where(found < self.low, self.low, self.high)
+        gap = np.abs(found - limit)
+        # Just above nothing is nothing.
+        size = np.where(np.abs(limit) < 1e-300, 1.0, np.abs(limit))
+        far = self.number & ~holds & (gap > self.step + _ROUNDING) & (gap > FAR * size)
+        failing[self.owner[far]] = FAILING_MAX + 1
         if self.fixed.any():
             np.add.at(failing, self.owner[self.fixed & ~holds], FAILING_MAX + 1)
         for rule, row, allowed in self.odd:
