@@ -92,12 +92,27 @@ def replay(
     out: Annotated[Path | None, typer.Option(help="Where the decisions go (Parquet).")] = None,
     rejected: Annotated[Path | None, typer.Option(help="Where unreadable records go (JSON Lines).")] = None,
     matches: Annotated[Path | None, typer.Option(help="Where matches of patterns go (JSON Lines).")] = None,
+    records: Annotated[Path | None, typer.Option(help="Where decision records go (Parquet).")] = None,
     as_json: Json = False,
 ) -> None:
     """Carry a history of events through the engine, in the order given."""
     from riskweave.cli import commands
 
-    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, matches, as_json))
+    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, matches, records, as_json))
+
+
+@app.command()
+def redecide(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The event's id.")],
+    records: Annotated[Path, typer.Option(help="A file of `riskweave replay --records`.")],
+    policy: Annotated[Path, typer.Option(help="The policy that decided.")],
+    other: Annotated[Path | None, typer.Option("--with", help="Another policy to decide it with.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Decide a recorded event again: the same bit for bit, or the first step that differs."""
+    from riskweave.cli import decisions
+
+    raise typer.Exit(decisions.redecide(event_id, records, policy, other, as_json))
 
 
 @app.command()
@@ -252,6 +267,28 @@ def capacity(
     from riskweave.cli import deciding
 
     deciding.capacity(policy, events, per_hour, as_json)
+
+
+@app.command()
+def network(
+    source: Annotated[
+        Path, typer.Argument(metavar="NETWORK", help="A .bif (or .bif.gz) file, a YAML file, or a policy.")
+    ],
+    target: Annotated[list[str] | None, typer.Option(help="Whose posterior; may be repeated.")] = None,
+    evidence: Annotated[list[str] | None, typer.Option(help="What is known: A=a,B=b.")] = None,
+    likelihood: Annotated[
+        list[str] | None, typer.Option(help="What is half known: A=0.2:0.7:0.1, a weight per state.")
+    ] = None,
+    mpe: Annotated[
+        bool, typer.Option("--mpe", help="The most probable state of all nodes together.")
+    ] = False,
+    bif: Annotated[bool, typer.Option("--bif", help="Print the network as BIF.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a Bayesian network: posteriors, the most probable explanation, its nodes."""
+    from riskweave.cli import network as asking
+
+    asking.ask(source, target or [], evidence or [], likelihood or [], mpe, bif, as_json)
 
 
 @app.command()

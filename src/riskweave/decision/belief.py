@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import Batch
-from riskweave.decision.networks.compiled import PosteriorTable as Compiled
-from riskweave.decision.networks.compiled import compile_posterior, posterior_many
+from riskweave.decision.networks.circuit import Circuit
+from riskweave.decision.networks.compiled import PosteriorTable, compile_posterior, posterior_many
 from riskweave.decision.networks.elimination import posterior
 from riskweave.decision.networks.network import Network, read_network
 from riskweave.decision.outcome import EvidenceState
@@ -89,7 +89,7 @@ class NetworkBelief:
     target: str
     fraud: NDArray[np.int64]
     names: tuple[str, ...]
-    compiled: Compiled
+    compiled: PosteriorTable | Circuit
     nodes: NDArray[np.int64]
     cuts: NDArray[np.float64]
     prior: float

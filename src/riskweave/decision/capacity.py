@@ -41,7 +41,7 @@ def shadow_price(
     time_ms: NDArray[np.int64],
     per_hour: float,
 ) -> Capacity:
-    """Return the least price of a review with which no more are asked for than there is room for.
+    """Return the least price of a review with which no more gain from one than there is room for.
 
     `utilities[action, event]` without any price of capacity (NaN: the action has none);
     `open_actions[action, event]` is what floors and ceilings leave open.
@@ -53,16 +53,18 @@ def shadow_price(
     others = np.delete(worth, REVIEW, axis=0)
     gentler, harder = others[:2].max(axis=0), others[2]
     with np.errstate(invalid="ignore"):
-        # On a tie the gentler action wins: a review that gains nothing over PASS or MFA is not asked for.
         gain = np.where(np.isfinite(review), review - np.maximum(gentler, harder), -np.inf)
-    tie = np.isfinite(review) & (review == harder) & (harder > gentler)
+    # A review that brings just what BLOCK does is asked for: it is the gentler one.
+    wins_ties = harder > gentler
     hours = max((int(time_ms.max()) - int(time_ms.min())) / HOUR_MS, 1.0)
     room = int(per_hour * hours)
     forced = np.isposinf(gain)
     ranked = np.sort(gain[(gain > 0.0) & ~forced])[::-1]
     left = max(room - int(forced.sum()), 0)
     price = float(ranked[left]) if ranked.size > left else 0.0
-    asked = forced | (gain > price) | (tie & (price == 0.0))
+    wanted = (gain > 0.0) | ((gain == 0.0) & wins_ties)
+    asked = (gain > price) | ((gain == price) & wins_ties)
     per = np.bincount((time_ms[asked] - time_ms.min()) // HOUR_MS) if asked.any() else np.zeros(1, np.int64)
-    wanted = int((gain > 0.0).sum() + tie.sum())
-    return Capacity(price, wanted, int(asked.sum()), int(forced.sum()), room, hours, int(per.max()))
+    return Capacity(
+        price, int(wanted.sum()), int(asked.sum()), int(forced.sum()), room, hours, int(per.max())
+    )

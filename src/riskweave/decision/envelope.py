@@ -14,8 +14,8 @@ from riskweave.batch import ACTIONS
 from riskweave.decision.money import Costs
 
 # Between the amounts looked at, the best is searched for this much finer.
-AMOUNTS_LOOKED_AT = 121
-FINER = 41
+AMOUNTS_LOOKED_AT = 61
+FINER = 21
 
 # What an action brings if the event is a fraud, and if it is legitimate.
 Ends = Mapping[str, tuple[float, float]]
@@ -101,8 +101,8 @@ def losers(costs_at: Callable[[float], Costs], priced: Sequence[str], low: float
     amounts = [low * (high / low) ** (k / (AMOUNTS_LOOKED_AT - 1)) for k in range(AMOUNTS_LOOKED_AT)]
     amounts[-1] = high
     looked = [(amount, ends_of(costs_at(amount), priced)) for amount in amounts]
-    found = []
-    for action in priced:
+    found: list[Loser] = []
+    for action in priced if len(priced) > 1 else ():
         leads = [_lead(ends, action) for _, ends in looked]
         at = max(range(len(looked)), key=lambda k: leads[k])
         if any(_wins(ends, action) for _, ends in looked):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, empty_batch, take_rows
-from riskweave.engine import pipeline
+from riskweave.engine import moves, pipeline
 from riskweave.engine.answers import Answers
 from riskweave.engine.change import changed_state
 from riskweave.engine.decisions import Decision, Decisions, Output
@@ -19,6 +19,7 @@ from riskweave.engine.keeping import pool_of, restore_state, take_snapshot
 from riskweave.engine.matches import PatternMatch, match_at
 from riskweave.engine.memory import Content, Remembered, content_of
 from riskweave.engine.record import Record as DecisionRecord
+from riskweave.engine.record_table import record_table
 from riskweave.engine.recorder import Recorder
 from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
@@ -67,6 +68,9 @@ class Engine:
     """
 
     actions = ACTIONS
+
+    # Called with a table of the records of each block that `decide_many` decides; see `record_table`.
+    keep_records: Callable[[pa.Table], None] | None = None
 
     def __init__(self, policy: Policy) -> None:
         self._build(policy, StringPool())
@@ -117,7 +121,9 @@ class Engine:
                 return self._first_answer(int(first[0]), identity, record)
         state.watermark_ms = watermark_ms
         state.events += 1
-        batch.labels = state.labels.arrivals(batch.watermark_ms) if state.labels.runs else None
+        batch.labels = (
+            state.labels.arrivals(batch.watermark_ms, batch.event_hash) if state.labels.runs else None
+        )
         pipeline.decide(plan, state, batch)
         decision = self.answers.one(state, batch, identity)
         self.latest = Latest(decision, record, state.events - 1)
@@ -230,12 +236,19 @@ class Engine:
         state, batch = self.state, decoded.batch
         if self.plan.labels:
             self._queue_columns(decoded)
-            batch.labels = state.labels.arrivals(batch.watermark_ms)
+            batch.labels = state.labels.arrivals(batch.watermark_ms, batch.event_hash)
         if batch.size:
             state.watermark_ms = int(batch.watermark_ms[-1])
             state.events += batch.size
         pipeline.decide(self.plan, state, batch)
-        return self.answers.many(batch, decoded.ids, decoded.rows + source.start, decoded.rejected)
+        decisions = self.answers.many(
+            state, batch, decoded.ids, decoded.rows + source.start, decoded.rejected
+        )
+        if self.keep_records is not None and batch.size:
+            events = [source.record(row) for row in decoded.rows.tolist()]
+            told = [self.answers.at(decisions, k) for k in range(batch.size)]
+            self.keep_records(record_table(self.recorder, batch, told, events, state.events - batch.size))
+        return decisions
 
     def _decide_with_repeats(
         self,
@@ -339,7 +352,7 @@ class Engine:
         due_ms: NDArray[np.int64],
     ) -> None:
         """Take labels that arrive at `due_ms` of event time; see `events.hashing` for the ids' hashes."""
-        self.state.labels.add(due_ms, event_hashes, self.plan.labels[name][0], values)
+        self.state.labels.add(due_ms, event_hashes, self.plan.labels[name][0], values, loose=True)
 
     # ---- what is known beside the events
 
@@ -396,6 +409,17 @@ class Engine:
         engine._build(policy, pool_of(snapshot))
         engine.state = restore_state(engine.plan, snapshot)
         return engine
+
+    def export_keys(self, keys: Mapping[str, Iterable[int]]) -> Snapshot:
+        """Return all that is remembered of key hashes, by role, for `import_keys` of another engine."""
+        return moves.export_keys(self.plan, self.state, keys)
+
+    def import_keys(self, moved: Snapshot) -> None:
+        """Remember keys that `export_keys` of an engine with the same policy gave: they go on bit for bit.
+
+        Raises StateError, and nothing has changed, when one of them is remembered here already.
+        """
+        moves.import_keys(self.plan, self.state, moved)
 
     def replace_policy(
         self,

@@ -34,12 +34,13 @@ class Recorder:
         self.plan = plan
         self.columns = columns_of(plan)
         self.names = [each.name for each in self.columns]
+        self.engine = riskweave.__version__
         self.definitions = {each.name: each.definition for each in self.columns if each.definition}
         self.models = dict(plan.models.hashes)
         self.types = [column.type for column in plan.layout.columns]
         self.text_rows = np.array([row for row, kind in enumerate(self.types) if kind.is_text], np.intp)
         self._rows = len(self.columns)
-        self._outputs = [(name, column.index) for name, column in plan.outputs]
+        self.outputs = [(name, column.index) for name, column in plan.outputs]
         self._rule_ids = tuple(rule.id for rule in plan.rules.rules)
         self._stamp = bytes.fromhex(plan.version)[:8]
 
@@ -80,7 +81,7 @@ class Recorder:
         """Return the columns, and the named features among them under their own names."""
         return {
             "columns": columns,
-            "features": {name: columns[self.names[row]] for name, row in self._outputs},
+            "features": {name: columns[self.names[row]] for name, row in self.outputs},
         }
 
     def _texts(self, values: NDArray[np.float64]) -> dict[int, str]:
@@ -94,7 +95,7 @@ class Recorder:
     def _sealed(self, **fields: object) -> Record:
         record = Record(
             schema=SCHEMA,
-            engine=riskweave.__version__,
+            engine=self.engine,
             policy=self.plan.version,
             models=self.models,
             definitions=self.definitions,

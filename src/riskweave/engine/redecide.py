@@ -256,6 +256,17 @@ class _Run:
         if room == "patterns":
             batch.values[lacking] = 0.0
         self.missing += [self.recorder.names[row] for row in lacking]
+        self._told(batch, room, lacking)
+
+    def _told(self, batch: Batch, room: str, lacking: list[int]) -> None:
+        """Compare what the record gives with what it told under the names of features."""
+        for name, row in self.recorder.outputs:
+            given = self.recorder.columns[row].room == room and row not in lacking
+            if given and name in self.record.features:
+                was = self.record.features[name]
+                if not self._same(row, was, float(batch.values[row, 0])):
+                    now = self._value(row, float(batch.values[row, 0]))
+                    self.differences.append(Difference(room, name, was, now))
 
     def _given(self, batch: Batch, row: int) -> bool:
         """Fill one column from the record; False when the record does not have it in this meaning."""

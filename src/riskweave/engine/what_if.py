@@ -182,7 +182,7 @@ class Scratch:
             and latest.event == self.record
             and base.watermark_ms == max(self._watermark_ms, latest.decision.time_ms)
             and base.features.index is self._index
-            and not any(run.due_ms[0] <= base.watermark_ms for run in self._labels.runs)
+            and not self._labels.any_due(self._watermark_ms, base.watermark_ms)
         )
         if not same:
             raise StateError(_MOVED_ON)

@@ -126,21 +126,19 @@ def export_keys(
 def import_keys(plan: FeaturesPlan, state: FeaturesState, arrays: Mapping[str, Words]) -> None:
     """Remember what `export_keys` gave; raises StateError when one of the keys is here already."""
     small = FeaturesState.restore(plan, arrays)
+    refuse_known(plan, state, small)
     keys = small.index[0::2]
-    keys = keys[keys != 0]
-    registry = np.array(
-        [small.heap[record + at.R_TABLE] for record in small.index[1::2][small.index[0::2] != 0]]
-    )
-    own = keys[registry != at.REGISTRY_TABLE]
-    if own.size and holds(plan, state, own):
-        raise StateError("one of the keys is remembered here already")
-    copy_keys(plan, small, state, keys)
+    copy_keys(plan, small, state, keys[keys != 0])
     state.meta[chunks.WATERMARK] = max(int(state.meta[chunks.WATERMARK]), int(small.meta[chunks.WATERMARK]))
 
 
-def holds(plan: FeaturesPlan, state: FeaturesState, keys: Words) -> bool:
-    """Tell whether a state remembers one of the keys, as the index knows them."""
-    return bool(np.isin(keys, state.index[0::2]).any())
+def refuse_known(plan: FeaturesPlan, state: FeaturesState, small: FeaturesState) -> None:
+    """Raise StateError when a state remembers one of the keys of another; events may be known to both."""
+    used = small.index[0::2] != 0
+    keys, records = small.index[0::2][used], small.index[1::2][used]
+    own = keys[small.heap[records + at.R_TABLE] != at.REGISTRY_TABLE]
+    if np.isin(own, state.index[0::2]).any():
+        raise StateError("one of the keys is remembered here already")
 
 
 def recode_texts(plan: FeaturesPlan, state: FeaturesState, codes: Words) -> None:

@@ -34,7 +34,9 @@ _CLOCKS = (kernel.M_ORDER, kernel.M_CLOCK_MS, kernel.M_TIMER_NUMBER)
 class SetAside:
     """A lane's state with a few keys of another one; `take` fetches more of them."""
 
-    def __init__(self, lane: Lane, source: LaneState) -> None:
+    def __init__(self, lane: Lane, source: LaneState, by_key: bool = False) -> None:
+        # In a lane that waits for the order any event may release waiting ones of any key.
+        self.whole = lane.reorder_ms is not None and not by_key
         self.lane = lane
         self.source = source
         self.state = LaneState(lane)
@@ -44,8 +46,7 @@ class SetAside:
         self._kept: dict[str, NDArray[Any]] = {}
         self._due_until = _LONG_AGO
         self._salts: list[int] = self.state.salts.tolist()[: len(lane.key_rows)]
-        if lane.reorder_ms is not None:
-            # Any event may release waiting ones of any key: all of the lane is needed.
+        if self.whole:
             self.state = LaneState.restore(lane, source.snapshot())
         else:
             self._set_clocks()
@@ -53,7 +54,7 @@ class SetAside:
 
     def keep(self) -> None:
         """Note what is here, to come back to."""
-        if self.lane.reorder_ms is not None:
+        if self.whole:
             self._kept = self._kept or self.state.snapshot()
             return
         self._kept = {name: getattr(self.state, name).copy() for name in _CHANGING}
@@ -62,7 +63,7 @@ class SetAside:
     def put_back(self) -> None:
         """Undo everything since."""
         state = self.state
-        if self.lane.reorder_ms is not None:
+        if self.whole:
             self.state = LaneState.restore(self.lane, self._kept)
             return
         for name, array in self._kept.items():
@@ -74,7 +75,7 @@ class SetAside:
 
     def touched(self, batch: Batch, clock_ms: int) -> list[int]:
         """Return the keys of a batch of one, and those with a deadline by then, as the table knows them."""
-        if self.lane.reorder_ms is not None:
+        if self.whole:
             return []
         keys = batch.keys.view(np.int64)[self.lane.key_rows, 0].tolist()
         found = [key ^ salt for key, salt in zip(keys, self._salts, strict=True) if key]
@@ -104,7 +105,7 @@ class SetAside:
         `until_ms` says that all keys with a deadline by then are among them.
         """
         self._due_until = max(self._due_until, until_ms)
-        if self.lane.reorder_ms is not None:
+        if self.whole:
             return
         source, state = self.source, self.state
         fresh = [key for key in dict.fromkeys(slot_keys) if key not in self.has]
@@ -132,7 +133,7 @@ class SetAside:
     def note_losses(self, batch: Batch) -> None:
         """Copy what caps have cost the keys of a batch."""
         losses = self.source.losses
-        if losses and self.lane.reorder_ms is None:
+        if losses and not self.whole:
             keys = {
                 key for row in self.lane.key_rows.tolist() for key in batch.keys.view(np.int64)[row].tolist()
             }
@@ -168,7 +169,7 @@ def export_keys(
     """Return the partial matches of key hashes, by role, as arrays."""
     lanes = []
     for lane, source in zip(plan.lanes, state.lanes, strict=True):
-        aside = SetAside(lane, source)
+        aside = SetAside(lane, source, by_key=True)
         signed = {
             role: np.array([key % 2**64 for key in keys.get(role, ())], np.uint64).view(np.int64).tolist()
             for role in lane.roles
@@ -186,11 +187,7 @@ def export_keys(
 def import_keys(plan: PatternsPlan, state: PatternsState, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Add what `export_keys` gave; raises StateError when one of the keys is here already."""
     small = PatternsState.restore(plan, arrays)
-    for source, target in zip(small.lanes, state.lanes, strict=True):
-        for instance in source.alive():
-            slot_key = int(source.instances[instance, kernel.I_SLOT_KEY])
-            if next(target.of_key(slot_key), None) is not None:
-                raise StateError("one of the keys has partial matches here already")
+    refuse_known(state, small)
     for lane, source, target in zip(plan.lanes, small.lanes, state.lanes, strict=True):
         target.follow(source)
         target.released_ms = max(target.released_ms, source.released_ms)
@@ -208,6 +205,15 @@ def import_keys(plan: PatternsPlan, state: PatternsState, arrays: Mapping[str, N
         mine.hashes = np.concatenate((mine.hashes, more.hashes))
         mine.keys = np.concatenate((mine.keys, more.keys), axis=1)
         mine.values = np.concatenate((mine.values, more.values), axis=1)
+
+
+def refuse_known(state: PatternsState, small: PatternsState) -> None:
+    """Raise StateError when one of the keys of `small` has partial matches in `state`."""
+    for source, target in zip(small.lanes, state.lanes, strict=True):
+        for instance in source.alive():
+            slot_key = int(source.instances[instance, kernel.I_SLOT_KEY])
+            if next(target.of_key(slot_key), None) is not None:
+                raise StateError("one of the keys has partial matches here already")
 
 
 def _wait_with(lane: Lane, source: LaneState, target: LaneState, keys: Mapping[str, list[int]]) -> None:
