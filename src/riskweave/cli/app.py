@@ -124,7 +124,9 @@ def explain(
             help="An event's id with --records; or a policy and files of events.",
         ),
     ],
-    records: Annotated[Path | None, typer.Option(help="A file of decision records (JSON Lines).")] = None,
+    records: Annotated[
+        Path | None, typer.Option(help="A file of decision records: of `replay --records`, or JSON Lines.")
+    ] = None,
     policy: Annotated[Path | None, typer.Option(help="With --records: the policy that decided.")] = None,
     event: Annotated[
         str | None, typer.Option(help="With a file of events: which one; the last by default.")

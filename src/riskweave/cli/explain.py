@@ -76,12 +76,22 @@ def _of_record(identity: str, file: Path, path: Path) -> Explanation:
     from riskweave.engine.explain import Explainer
     from riskweave.policy.policy import Policy
 
-    record = next((each for each in _records(file) if each.event_id == identity), None)
-    if record is None:
-        raise RiskweaveError(f"`{file}` has no record of event `{identity}`")
+    record = _record(file, identity)
     if not record.intact:
         raise RiskweaveError(f"the record of event `{identity}` was changed since it was made")
     return Explainer(Engine(Policy.read(path))).of_record(record)
+
+
+def _record(file: Path, identity: str) -> Record:
+    """Return an event's record, of a file of `replay --records` or of JSON Lines."""
+    from riskweave.replay.records import find_record
+
+    if file.suffix not in (".json", ".jsonl"):
+        return find_record(file, identity)
+    found = next((each for each in _records(file) if each.event_id == identity), None)
+    if found is None:
+        raise RiskweaveError(f"`{file}` has no record of event `{identity}`")
+    return found
 
 
 def _records(file: Path) -> Iterator[Record]:
