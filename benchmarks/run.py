@@ -12,6 +12,7 @@ handbook  the Handbook's features, compared with the oracle
 networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals compared; compiled posteriors
 scoring   models on one event and in batches, contributions  beside LightGBM, PyTorch, onnxruntime
 decision  evidence to action with four utilities and three tests, beside NumPy
+explanation  a full explanation of a decision  beside the decision itself
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -41,6 +42,7 @@ NAMES = (
     "networks",
     "scoring",
     "decision",
+    "explanation",
     "fuzz",
 )
 
