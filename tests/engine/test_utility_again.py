@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskweave import Engine, EventError, Policy, Snapshot
+from riskweave.decision.outcome import Outcome
 from riskweave.engine.record import Record
 from riskweave.engine.redecide import Redecider
 from tests.decision.world import policy, stream
@@ -62,11 +63,11 @@ def test_a_changed_outcome_is_named(redecider):
     assert record.outcome is not None
     outcome = record.outcome
     assert outcome.probability is not None
-    changed = type(outcome)(**{**_fields(outcome), "probability": outcome.probability / 2})
+    changed = Outcome(**{**_fields(outcome), "probability": outcome.probability / 2})
     again = redecider.redecide(msgspec.structs.replace(record, outcome=changed).sealed())
     assert again.first is not None
     assert (again.first.room, again.first.column) == ("decision", "outcome.probability")
 
 
 def _fields(outcome):
-    return {name: getattr(outcome, name) for name in outcome.__slots__}
+    return {name: getattr(outcome, name) for name in Outcome.__slots__}

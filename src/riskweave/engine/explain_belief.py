@@ -138,11 +138,12 @@ class Sources:
 
     def features(self, model: str, fired: Fired) -> list[Source]:
         """Return what each feature of a model added to its log-odds."""
-        explained = self.models.contributions(fired.models, fired.batch).get(model)
-        if explained is None:
+        explained = self.models.explain(fired.models, fired.batch).get(model)
+        if explained is None or explained.contributions is None:
             return []
         return [
-            Source("feature", name, own=amount, model=model) for name, amount in explained.amounts.items()
+            Source("feature", name, own=amount, model=model)
+            for name, amount in zip(explained.names, explained.contributions, strict=True)
         ]
 
 
