@@ -221,10 +221,10 @@ class DurableEngine:
     def submit_many(self, events: Sequence[Event] | pa.Table) -> Future[ManyAnswers]:
         """Decide many events, in order; what cannot be read, or repeats an id, is answered one by one."""
         future: Future[ManyAnswers] = Future()
-        is_table = hasattr(events, "num_rows")
-        size = events.num_rows if is_table else len(events)
+        source: Any = events
+        size = source.num_rows if hasattr(source, "num_rows") else len(source)
         answers = ManyAnswers(size, self.stores.journal.identity, not self.settings.relaxed)
-        bulk = _Bulk(events, size, answers, future, time.monotonic())
+        bulk = _Bulk(source, size, answers, future, time.monotonic())
         with self._signal:
             refusal = self._refusal()
             if refusal is None and self._bulk_rows + size > self.settings.queue_bulk_rows:
@@ -819,7 +819,7 @@ class _Block:
         hashes = self._hashes(decoded)
         found = engine.stores.ids.find(hashes)
         found[hashes == 0] = -1
-        fresh, first = self._fresh(hashes, found)
+        fresh = self._fresh(hashes, found)
         rejected = {self.rows[each.row]: each for each in decoded.rejected}
         for row, each in rejected.items():
             self._reject(int(row), each.record, each.error)
@@ -871,14 +871,14 @@ class _Block:
         return hashes
 
     @staticmethod
-    def _fresh(hashes: Any, found: Any) -> tuple[Any, Any]:
+    def _fresh(hashes: Any, found: Any) -> Any:
         """Return which events are neither in the journal nor earlier in this block."""
         fresh = found < 0
         order = np.argsort(hashes, kind="stable")
         ordered = hashes[order]
         later = np.zeros(hashes.size, np.bool_)
         later[order[1:]] = (ordered[1:] == ordered[:-1]) & (ordered[1:] != 0)
-        return fresh & ~later, order
+        return fresh & ~later
 
     def _event(self, row: int) -> dict[str, object]:
         if self.is_table:

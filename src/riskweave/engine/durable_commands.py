@@ -147,7 +147,8 @@ def encode_command(command: Command) -> bytes:
 
 def decode_command(data: bytes) -> Written:
     """Return a command from the journal."""
-    return _decoder.decode(data)
+    command: Written = _decoder.decode(data)
+    return command
 
 
 def apply(engine: Engine, command: Command) -> tuple[Command, object]:

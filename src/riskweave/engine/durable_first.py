@@ -43,9 +43,7 @@ class FirstAnswers:
         index = position - opened.entry.position
         if opened.record.event_id(index) != identity:
             # Two ids with one 64-bit hash: refused, never answered wrongly.
-            raise EventError(
-                "event id", identity, "an id whose hash no other id has; send it under another id"
-            )
+            raise EventError("event id", identity, "an id with a hash of its own; send it under another")
         then, now = content_of(opened.events[index], names), content_of(event, names)
         if then != now:
             changed = sorted(name for name in now | then if now.get(name) != then.get(name))

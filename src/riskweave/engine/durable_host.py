@@ -48,7 +48,6 @@ from riskweave.events.table import Decoded, row_place
 from riskweave.policy.plan import Plan
 from riskweave.policy.policy import Policy
 
-_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
 
 Event = Mapping[str, object]
@@ -58,7 +57,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def event_bytes(event: Event, bytes_max: int) -> bytes:
     """Return an event as the journal keeps it; raises EventError for what cannot be kept."""
     try:
-        data = msgspec.msgpack.encode(event, enc_hook=_plain)
+        data: bytes = _encoder.encode(event)
     except (TypeError, ValueError, OverflowError, UnicodeError, RecursionError) as error:
         raise EventError("record", event, f"text, numbers, lists and maps ({error})") from None
     if len(data) > bytes_max:
@@ -72,6 +71,9 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"a {type(value).__name__}")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
 
 
 def read_event(data: bytes) -> dict[str, object]:
@@ -111,6 +113,12 @@ def body_events(entry: Entry) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = body_table(entry.body).to_pylist()
         return rows
     return [read_event(each) for each in _decoder.decode(entry.body)]
+
+
+def source_of(entry: Entry, count: int | None = None) -> _Source:
+    """Return the events of an entry, or the first `count` of them, as the engine takes a block."""
+    rows = body_table(entry.body) if entry.kind is Kind.TABLE else body_events(entry)
+    return _Source(rows, 0, entry.count if count is None else count)
 
 
 def body_event(entry: Entry, index: int) -> dict[str, object]:
@@ -244,8 +252,7 @@ class Host:
         if entry.kind is Kind.ONE_BY_ONE:
             record = self._replay_ones(entry, how, count)
         else:
-            rows = body_table(entry.body) if entry.kind is Kind.TABLE else body_events(entry)
-            source = _Source(rows, 0, count)
+            source = source_of(entry, count)
             decoded = self.decoded(source)
             if decoded.rejected:
                 raise decoded.rejected[0].error
@@ -294,9 +301,7 @@ class Host:
                         self.command(command)
             return
         how = How.of(entry)
-        source = _Source(
-            body_table(entry.body) if entry.kind is Kind.TABLE else body_events(entry), 0, entry.count
-        )
+        source = source_of(entry)
         decoded = self.decoded(source)
         self.block(decoded, source, how)
         self.failures.take()

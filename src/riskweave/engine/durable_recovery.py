@@ -12,7 +12,7 @@ from riskweave.engine.durable_draft import Draft
 from riskweave.engine.durable_host import Host, entries, policy_of, policy_row
 from riskweave.engine.durable_records import shape_of
 from riskweave.engine.engine import Engine
-from riskweave.engine.ports import CHAIN_START, Entry, Kind, PolicyRow, SnapshotFile, Stores, Tip
+from riskweave.engine.ports import Entry, Kind, PolicyRow, SnapshotFile, Stores, Tip
 from riskweave.engine.snapshot import Snapshot
 from riskweave.errors import RiskweaveError, StateError, StorageFailed
 from riskweave.policy.policy import Policy
@@ -138,10 +138,22 @@ def _base(stores: Stores, upto: int | None, damage: list[str]) -> tuple[Host, in
         return host, file.position, file.position
     if stores.journal.first().position != 0:
         raise StorageFailed("the journal was cut, and no snapshot behind the cut is whole; restore a backup")
-    return *_from_the_start(stores), 0
+    return first_host(stores), 1, 0
 
 
-def _from_the_start(stores: Stores) -> tuple[Host, int]:
+def base_host(stores: Stores) -> tuple[Host, int]:
+    """Return a host restored from the oldest good snapshot, and its position."""
+    for position in stores.snapshots.positions():
+        try:
+            host, at, _ = _base(stores, position, [])
+        except StorageFailed:
+            continue
+        return host, at
+    raise StorageFailed("the journal was cut, and no snapshot behind the cut is whole; restore a backup")
+
+
+def first_host(stores: Stores) -> Host:
+    """Return a host under the journal's first policy, right behind its first entry."""
     entry = stores.journal.at(1)
     if entry is None:
         raise StorageFailed("the journal is empty")
@@ -149,7 +161,7 @@ def _from_the_start(stores: Stores) -> tuple[Host, int]:
     if not isinstance(command, Activated):
         raise StorageFailed("the journal does not begin with a policy; restore a backup")
     row = policy_row(stores, command.policy)
-    return Host(Engine(policy_of(stores, row)), row), 1
+    return Host(Engine(policy_of(stores, row)), row)
 
 
 def host_at(stores: Stores, position: int) -> Host:
@@ -158,8 +170,3 @@ def host_at(stores: Stores, position: int) -> Host:
     for entry in entries(stores, at + 1, position):
         host.replay(entry, stores, position)
     return host
-
-
-def chain_start() -> bytes:
-    """Return the running hash of an empty journal."""
-    return CHAIN_START

@@ -5,15 +5,13 @@ Each has an engine of its own; when one fails, it stops and says why, and nothin
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections.abc import Mapping
 
-from riskweave.engine.durable_host import Host, How, body_events, body_table, entries, history
+from riskweave.batch import ACTIONS
+from riskweave.engine.durable_host import Host, How, entries, history, source_of
 from riskweave.engine.durable_policies import unpack_policy
-from riskweave.engine.durable_records import ACTIONS
-from riskweave.engine.engine import _Source
 from riskweave.engine.ports import Entry, Kind, PolicyRow, ShadowRecord, Stores
 
 log = logging.getLogger("riskweave.durable")
@@ -136,14 +134,10 @@ class _Shadow:
                 self.moved.notify_all()
 
     def _noted(self, host: Host, entry: Entry) -> list[ShadowRecord]:
-        source = _Source(
-            body_table(entry.body) if entry.kind is Kind.TABLE else body_events(entry), 0, entry.count
-        )
+        source = source_of(entry)
         decoded = host.decoded(source)
         decisions, _ = host.block(decoded, source, How())
         host.failures.take()
-        with contextlib.suppress(AttributeError):
-            host.engine.state.events += entry.count - len(decisions)
         return [
             ShadowRecord(
                 entry.position + row,

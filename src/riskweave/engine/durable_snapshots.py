@@ -18,7 +18,7 @@ log = logging.getLogger("riskweave.durable")
 
 
 class Snapshotter:
-    """Takes a snapshot after so many events or seconds. `stall_ms` is how long the engine waited for the copy."""
+    """Takes a snapshot after so many events or seconds; `stall_ms` is how long the engine waited for it."""
 
     def __init__(self, stores: Stores, settings: DurableSettings) -> None:
         self.stores = stores

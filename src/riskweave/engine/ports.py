@@ -147,7 +147,7 @@ class Journal(Protocol):
         ...
 
     def read(self, first: int = 1, last: int | None = None) -> Iterator[Entry]:
-        """Yield the entries that reach into [first, last], ascending; their checksums are the reader's task."""
+        """Yield the entries that reach into [first, last], ascending, not yet checked."""
         ...
 
     def read_back(self, last: int | None = None) -> Iterator[Entry]:

@@ -284,10 +284,10 @@ class SqlJournal:
             )
             with self._connection() as connection:
                 rows = connection.execute(query).all()
-            for row in rows:
-                start = row.position + row.count
+            for position, count, ids in rows:
+                start = position + count
                 if start > first:
-                    yield row.position, row.count, bytes(row.ids)
+                    yield position, count, bytes(ids)
             if len(rows) < size:
                 return
 

@@ -10,7 +10,7 @@ from riskweave.engine.ports import Stores
 from riskweave.errors import StorageFailed
 from riskweave.storage.archive import ParquetArchive
 from riskweave.storage.ids import IdRuns
-from riskweave.storage.journal import SqlShadowRecords
+from riskweave.storage.journal import SqlJournal, SqlShadowRecords
 from riskweave.storage.snapshots import SnapshotFiles
 from riskweave.storage.sqlite import SqliteJournal, sqlite_engine
 from riskweave.storage.tables import metadata, shadows
@@ -45,8 +45,8 @@ def open_stores(folder: str | Path, url: str | None = None, write: bool = True) 
     try:
         archive = ParquetArchive(home / "archive")
         if url is None:
-            journal = SqliteJournal((home / "journal.sqlite").absolute(), write)
-            notes = sqlite_engine((home / "shadows.sqlite").absolute())
+            journal: SqlJournal = SqliteJournal((home / "journal.sqlite").absolute(), write)
+            notes = sqlite_engine((home / "shadows.sqlite").absolute(), write)
             if write:
                 metadata.create_all(notes, [shadows])
         else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ PAGE_BYTES = 8192
 CHECKPOINT_PAGES = 2_000
 
 _INSERT = f"INSERT INTO journal ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_values = attrgetter(*COLUMNS)
 _POLICY_COLUMNS = tuple(column.name for column in policies.columns)
 _INSERT_POLICY = (
     f"INSERT INTO policies ({', '.join(_POLICY_COLUMNS)}) VALUES ({', '.join('?' * len(_POLICY_COLUMNS))})"
@@ -88,9 +91,7 @@ class SqliteJournal(SqlJournal):
                     writer.execute("ROLLBACK")
                     return
                 self._expect(entries[0])
-                writer.executemany(
-                    _INSERT, [tuple(getattr(each, name) for name in COLUMNS) for each in entries]
-                )
+                writer.executemany(_INSERT, [_values(entry) for entry in entries])
                 if policy_rows:
                     writer.executemany(
                         _INSERT_POLICY,
@@ -127,10 +128,8 @@ class SqliteJournal(SqlJournal):
 
     def _drop_writer(self) -> None:
         if self._writer is not None:
-            try:
+            with contextlib.suppress(sqlite3.Error):
                 self._writer.close()
-            except sqlite3.Error:
-                pass
             self._writer = None
 
     def close(self) -> None:
