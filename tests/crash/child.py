@@ -40,9 +40,7 @@ def serve(life: dict[str, object]) -> None:
     settings = DurableSettings(
         snapshot_every_events=150, snapshots_kept=2, relaxed=bool(life.get("relaxed")), group_events=64
     )
-    engine = DurableEngine.open(
-        open_stores(str(life["dir"])), Policy.from_dict(policy()), settings=settings
-    )
+    engine = DurableEngine.open(open_stores(str(life["dir"])), Policy.from_dict(policy()), settings=settings)
     door = socket.socket(socket.AF_UNIX)
     door.bind(str(life["socket"]))
     door.listen(1)

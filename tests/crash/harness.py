@@ -98,7 +98,9 @@ class Client:
     def talk(self, caller: socket.socket, mortal: Mortal, until: float, first: list[dict[str, Any]]) -> None:
         """Talk until it is time, then kill, then hear what was still on its way."""
         # What was sent and not answered is sent again, as it was.
-        again = [self.sent[number] for number in sorted(self.sent) if self.sent[number]["op"] in ("event", "many")]
+        again = [
+            self.sent[number] for number in sorted(self.sent) if self.sent[number]["op"] in ("event", "many")
+        ]
         self.sent.clear()
         queue = [*first, *again]
         caller.settimeout(0.01)

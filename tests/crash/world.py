@@ -14,7 +14,12 @@ def policy(number: int = 0) -> dict[str, Any]:
         "frauds": 'customer.rate(fraud, "7d")',
     }
     rules = [
-        {"id": "much", "when": "paid_1h > 400", "risk": 0.8, "reason": {"en": "much in an hour", "zh": "一小时内金额高"}},
+        {
+            "id": "much",
+            "when": "paid_1h > 400",
+            "risk": 0.8,
+            "reason": {"en": "much in an hour", "zh": "一小时内金额高"},
+        },
         {"id": "known", "when": "who in bad", "risk": 0.9},
         {"id": "again", "when": "coalesce(frauds, 0) > 0", "risk": 0.75},
     ]
