@@ -13,12 +13,11 @@ import socket
 import sys
 import threading
 
-from tests.crash.world import events, policy
-
 from riskweave import Engine, Policy
 from riskweave.engine.durable import DurableEngine, DurableSettings
 from riskweave.engine.durable_commands import ActivatePolicy, ListAdd, RollBack
 from riskweave.storage.open import open_stores
+from tests.crash.world import events, policy
 
 
 def main() -> None:

@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.crash.world import events, policy
-
 from riskweave import Engine, Policy
 from riskweave.engine.durable_commands import Activated, ListAdd, decode_command
 from riskweave.engine.durable_host import body_events, policy_of, policy_row, read_event
@@ -25,6 +23,7 @@ from riskweave.engine.memory import EventMemory
 from riskweave.engine.ports import Kind
 from riskweave.storage.decisions import Decisions
 from riskweave.storage.open import open_stores
+from tests.crash.world import events, policy
 
 ROOT = Path(__file__).parents[2]
 WINDOW = 40

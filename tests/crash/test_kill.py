@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tests.crash.harness import Client, Mortal, audit, lives
 
 KILLS = int(os.environ.get("RISKWEAVE_KILLS", "20"))

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.crash.world import START_MS, events, policy
-
 from riskweave import Policy
 from riskweave.engine.durable import DurableEngine, DurableSettings
 from riskweave.storage.open import open_stores
+from tests.crash.world import START_MS, events, policy
 
 WAIT_S = 60
 
