@@ -161,11 +161,11 @@ def test_a_snapshot_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def model_policy(folder: Path) -> dict[str, Any]:
-    from riskweave.models.artifact import About, Artifact, Feature, Linear, write_artifact
+    from riskweave.models.artifact import About, Artifact, Feature, Linear, write
 
     about = About(model=Linear(), features=(Feature(name="paid_1h"),))
     weights = {"coefficients": np.array([0.02]), "intercept": np.array([-3.0])}
-    write_artifact(Artifact(about, weights), folder / "linear")
+    write(folder / "linear", Artifact(about, weights))
     return {**policy(), "models": {"linear": {"artifact": "linear", "risk": True}}}
 
 

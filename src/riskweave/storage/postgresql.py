@@ -73,7 +73,9 @@ def postgresql_journal(url: str, folder: Path, write: bool = True) -> Postgresql
     found: list[PostgresqlJournal] = []
 
     def make() -> Engine:
-        database = create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        database = create_engine(
+            address, pool_pre_ping=True, connect_args={"connect_timeout": 10, "client_encoding": "utf8"}
+        )
 
         @event.listens_for(database, "begin")
         def _(connection: Connection) -> None:
