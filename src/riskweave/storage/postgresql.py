@@ -34,6 +34,7 @@ class PostgresqlJournal(SqlJournal):
             raise StorageFailed(f"the database failed: {str(error).splitlines()[0]}") from error
         if not mine:
             holder.close()
+            self.database.dispose()
             raise StorageFailed("another process writes to this database")
         self._holder = holder
 
