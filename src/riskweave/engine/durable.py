@@ -310,10 +310,10 @@ class DurableEngine:
         if why and state == "ok":
             state = "degraded"
         committed = self._draft.committed.position
-        try:
-            size = self.stores.journal.nbytes()
-        except (OSError, StorageFailed):
-            size = -1
+        size = -1
+        if self._failed is None:
+            with contextlib.suppress(OSError, StorageFailed):
+                size = self.stores.journal.nbytes()
         age = self._snapshots.age_s()
         return Health(
             state=state,
