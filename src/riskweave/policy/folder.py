@@ -156,7 +156,16 @@ def _folder_version(path: Path, folder: Path) -> str:
     if path.is_file():
         files = [path]
     else:
+<<<<<<< HEAD
         files = content_files(path)
+=======
+        suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx", ".bif", ".gz"}
+        files = sorted(
+            file
+            for file in path.rglob("*")
+            if (file.suffix in suffixes or file.name == MODEL_FILE) and file.is_file()
+        )
+>>>>>>> record
     total = 0
     for file in files:
         if file.name == TESTS_FILE:
