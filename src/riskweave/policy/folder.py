@@ -142,7 +142,7 @@ def _joined(first: Node, second: Node) -> Node:
 
 def content_files(folder: Path) -> list[Path]:
     """Return the files of a folder that a policy may read: YAML files, tables and models."""
-    suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx"}
+    suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx", ".bif", ".gz"}
     return sorted(
         file
         for file in folder.rglob("*")
@@ -156,16 +156,7 @@ def _folder_version(path: Path, folder: Path) -> str:
     if path.is_file():
         files = [path]
     else:
-<<<<<<< HEAD
         files = content_files(path)
-=======
-        suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx", ".bif", ".gz"}
-        files = sorted(
-            file
-            for file in path.rglob("*")
-            if (file.suffix in suffixes or file.name == MODEL_FILE) and file.is_file()
-        )
->>>>>>> record
     total = 0
     for file in files:
         if file.name == TESTS_FILE:
