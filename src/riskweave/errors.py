@@ -157,7 +157,9 @@ class Overloaded(RiskweaveError):  # noqa: N818
     """The queue is full; try again after `retry_after_s`."""
 
     def __init__(self, waiting: int, retry_after_s: float) -> None:
-        super().__init__(f"{waiting} events are waiting, the most there may be; try again in {retry_after_s:g} s")
+        super().__init__(
+            f"{waiting} events are waiting, the most there may be; try again in {retry_after_s:g} s"
+        )
         self.waiting = waiting
         self.retry_after_s = retry_after_s
 

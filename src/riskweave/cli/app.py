@@ -175,6 +175,38 @@ def arena(
     learning.arena(policy, data, models, recipes, test_share, gap, out, as_json)
 
 
+DataFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A data folder of a durable engine.")]
+JournalUrl = Annotated[str | None, typer.Option("--url", help="Where the journal is, when in PostgreSQL.")]
+
+
+@app.command()
+def verify(folder: DataFolder, url: JournalUrl = None, as_json: Json = False) -> None:
+    """Replay a journal and compare every decision with what was answered, bit for bit."""
+    from riskweave.cli import storage
+
+    raise typer.Exit(storage.verify(folder, url, as_json))
+
+
+@app.command()
+def backup(
+    folder: DataFolder,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new folder for the copy.")],
+    as_json: Json = False,
+) -> None:
+    """Copy a data folder, also while it is in use; the copy is checked."""
+    from riskweave.cli import storage
+
+    raise typer.Exit(storage.backup(folder, target, as_json))
+
+
+@app.command()
+def status(folder: DataFolder, url: JournalUrl = None, as_json: Json = False) -> None:
+    """Tell what a data folder holds."""
+    from riskweave.cli import storage
+
+    raise typer.Exit(storage.status(folder, url, as_json))
+
+
 @app.command()
 def simulate(
     scenario: Annotated[str, typer.Argument(help="Which world: `starter`.")] = "starter",
