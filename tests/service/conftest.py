@@ -41,7 +41,10 @@ POLICY = {
     },
     "entities": {"customer": "customer"},
     "lists": {"blocked": ["c-bad"]},
-    "features": {"paid_1h": 'customer.sum(amount, "1h")', "paid_before": 'customer.sum(amount, "1h", before=True)'},
+    "features": {
+        "paid_1h": 'customer.sum(amount, "1h")',
+        "paid_before": 'customer.sum(amount, "1h", before=True)',
+    },
     "patterns": {
         "try_then_pay": {
             "key": "customer",
@@ -53,7 +56,12 @@ POLICY = {
         }
     },
     "rules": [
-        {"id": "much", "when": "paid_1h > 1000", "risk": 0.9, "reason": {"en": "Much in one hour", "zh": "一小时内金额过大"}},
+        {
+            "id": "much",
+            "when": "paid_1h > 1000",
+            "risk": 0.9,
+            "reason": {"en": "Much in one hour", "zh": "一小时内金额过大"},
+        },
         {"id": "listed", "when": "customer in blocked", "risk": 0.8},
     ],
 }

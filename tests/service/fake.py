@@ -52,7 +52,14 @@ class FakeBackend:
             self.kept.append(first)
             self.first[decision.event_id] = first
         return Answer(
-            decision, first.sequence, first.request_id, True, first.policy_version, "full", 12.0, decision.duplicate
+            decision,
+            first.sequence,
+            first.request_id,
+            True,
+            first.policy_version,
+            "full",
+            12.0,
+            decision.duplicate,
         )
 
     def feedback(self, label):
@@ -97,7 +104,9 @@ class FakeBackend:
         return function(self.engine)
 
     def find(self, identity):
-        return next((each for each in self.kept if identity in (each.decision.event_id, each.request_id)), None)
+        return next(
+            (each for each in self.kept if identity in (each.decision.event_id, each.request_id)), None
+        )
 
     def search(self, search, cursor, limit):
         found = [each for each in reversed(self.kept) if cursor is None or each.sequence < cursor]

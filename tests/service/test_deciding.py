@@ -29,7 +29,9 @@ def test_reasons_come_in_chinese(place):
         "POST", "/api/risk/evaluate?language=zh", "sender", json=payment(1, amount="2000")
     ).json()
     assert answer["reasons"] == ["一小时内金额过大"]
-    by_header = place.evaluate(payment(1, amount="2000"), headers={"accept-language": "zh-CN,zh;q=0.9"}).json()
+    by_header = place.evaluate(
+        payment(1, amount="2000"), headers={"accept-language": "zh-CN,zh;q=0.9"}
+    ).json()
     assert by_header["reasons"] == answer["reasons"]
 
 

@@ -48,7 +48,9 @@ class Accounts:
 
     def user(self, number: int) -> dict[str, Any]:
         with self.database.read() as connection:
-            return _user(_found(connection.execute(select(users).where(users.c.id == number)).first(), "user"))
+            return _user(
+                _found(connection.execute(select(users).where(users.c.id == number)).first(), "user")
+            )
 
     def add_user(
         self, actor: str, name: str, role: str, scenarios: Iterable[str] = (), subject: str | None = None
@@ -58,7 +60,9 @@ class Accounts:
         with self.database.change() as connection:
             number = self._insert_user(connection, name, role, scenarios, None, subject)
             token = self._invite(connection, role, number)
-            self.log.write(connection, actor, "user.add", name, {"role": role, "scenarios": sorted(scenarios)})
+            self.log.write(
+                connection, actor, "user.add", name, {"role": role, "scenarios": sorted(scenarios)}
+            )
         return self.user(number), token
 
     def change_user(
@@ -124,7 +128,9 @@ class Accounts:
     def _need_an_admin(self, connection: Connection) -> None:
         admins = select(func.count()).select_from(users).where(users.c.role == "admin", users.c.active)
         if not connection.execute(admins).scalar_one():
-            raise Problem("conflict", "the last active administrator must stay one", "role", "another admin first")
+            raise Problem(
+                "conflict", "the last active administrator must stay one", "role", "another admin first"
+            )
 
     # ---- invitations
 
@@ -205,8 +211,10 @@ class Accounts:
     def of_session(self, token: str) -> Identity | None:
         """Return whose session a token is, if it is one and has not expired."""
         now, hashed = now_ms(), token_hash(token)
-        query = select(users, sessions.c.seen_ms, sessions.c.expires_ms).join(sessions).where(
-            sessions.c.token == hashed
+        query = (
+            select(users, sessions.c.seen_ms, sessions.c.expires_ms)
+            .join(sessions)
+            .where(sessions.c.token == hashed)
         )
         with self.database.read() as connection:
             row = connection.execute(query).first()

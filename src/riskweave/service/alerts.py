@@ -190,7 +190,9 @@ class Alerts:
             kept = {(each.number, each.settings.model_dump_json()): each for each in self._watchers}
             self._watchers = []
             for row in rows:
-                watcher = Watcher(row.id, row.name, _adapter.validate_json(row.settings), json.loads(row.targets))
+                watcher = Watcher(
+                    row.id, row.name, _adapter.validate_json(row.settings), json.loads(row.targets)
+                )
                 self._watchers.append(_with_memory(watcher, kept.get((row.id, row.settings))))
             self.latest = max(self.latest, int(last or 0))
 
@@ -222,9 +224,11 @@ class Alerts:
             if not found:
                 return False
             with self.database.change() as connection:
-                return any([self._raise(connection, *each) for each in found])
+                return sum(self._raise(connection, *each) for each in found) > 0
 
-    def _raise(self, connection: Connection, watcher: Watcher, finding: Finding, first_ms: int, last_ms: int) -> bool:
+    def _raise(
+        self, connection: Connection, watcher: Watcher, finding: Finding, first_ms: int, last_ms: int
+    ) -> bool:
         """Add an alert, or count on the one that is there."""
         since = first_ms - watcher.settings.cooldown_s * 1000
         there = connection.execute(
@@ -234,7 +238,7 @@ class Alerts:
             .limit(1)
         ).first()
         if there is not None:
-            values = {"last_ms": last_ms, "count": there.count + 1, "value": finding.value}
+            values = {"last_ms": last_ms, "count": there._mapping["count"] + 1, "value": finding.value}
             connection.execute(update(alerts).where(alerts.c.id == there.id).values(**values))
             return False
         done = connection.execute(
@@ -272,7 +276,9 @@ class Alerts:
 
     def rules(self) -> list[dict[str, Any]]:
         with self.database.read() as connection:
-            return [_rule(row) for row in connection.execute(select(alert_rules).order_by(alert_rules.c.name))]
+            return [
+                _rule(row) for row in connection.execute(select(alert_rules).order_by(alert_rules.c.name))
+            ]
 
     def put_rule(
         self,
@@ -321,7 +327,9 @@ class Alerts:
 
     # ---- alerts
 
-    def search(self, state: str | None, before: int | None, limit: int, scenarios: frozenset[str]) -> list[dict[str, Any]]:
+    def search(
+        self, state: str | None, before: int | None, limit: int, scenarios: frozenset[str]
+    ) -> list[dict[str, Any]]:
         """Return alerts, the latest first."""
         query = select(alerts).order_by(alerts.c.id.desc()).limit(limit)
         if state is not None:
@@ -341,7 +349,9 @@ class Alerts:
         with self.database.read() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
-    def handle(self, actor: str, number: int, state: str, note: str, scenarios: frozenset[str]) -> dict[str, Any]:
+    def handle(
+        self, actor: str, number: int, state: str, note: str, scenarios: frozenset[str]
+    ) -> dict[str, Any]:
         """Set what people made of an alert."""
         with self.database.change() as connection:
             row = connection.execute(select(alerts).where(alerts.c.id == number)).first()

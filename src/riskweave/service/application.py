@@ -32,7 +32,20 @@ from riskweave.service.routes import (
 )
 from riskweave.service.service import Service
 
-ROUTERS = (operations, session, people, decisions, policies, lists, entities, alerts, audit, stream, oidc, pages)
+ROUTERS = (
+    operations,
+    session,
+    people,
+    decisions,
+    policies,
+    lists,
+    entities,
+    alerts,
+    audit,
+    stream,
+    oidc,
+    pages,
+)
 
 # Nothing may be loaded from, sent to or framed by another host.
 SECURITY_HEADERS = [
@@ -70,7 +83,7 @@ class Application:
         await self.control(scope, receive, send)
 
     async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Carry a request of a person through FastAPI: numbered, limited, and with headers that protect pages."""
+        """Carry a request of a person through FastAPI: numbered, limited, with headers that protect."""
         service = self.service
         request_id = new_request_id()
         scope["request_id"] = request_id

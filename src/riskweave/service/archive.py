@@ -54,8 +54,18 @@ class PolicyArchive:
             elif content_type in TYPES:
                 files = self._collect(_tarred(body, self.limits.policy_bytes))
             else:
-                raise Problem("unsupported_media_type", f"`{content_type}` is not known", expected=", ".join(TYPES))
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, NotImplementedError, ValueError, zlib.error) as error:
+                raise Problem(
+                    "unsupported_media_type", f"`{content_type}` is not known", expected=", ".join(TYPES)
+                )
+        except (
+            zipfile.BadZipFile,
+            tarfile.TarError,
+            EOFError,
+            OSError,
+            NotImplementedError,
+            ValueError,
+            zlib.error,
+        ) as error:
             raise Problem("not_json", f"the archive cannot be read: {error}", "body", content_type) from None
         except RuntimeError as error:  # an encrypted zip
             raise Problem("not_json", f"the archive cannot be read: {error}", "body", content_type) from None
@@ -118,7 +128,9 @@ class PolicyArchive:
         verdict = self.check(files)
         if not verdict["ok"]:
             wrong = [each for each in verdict["findings"] if each["severity"] == "error"]
-            raise Problem("policy_invalid", wrong[0]["message"], wrong[0]["file"], wrong[0]["hint"], findings=wrong)
+            raise Problem(
+                "policy_invalid", wrong[0]["message"], wrong[0]["file"], wrong[0]["hint"], findings=wrong
+            )
         with self.database.change() as connection:
             known = select(policies.c.version).where(policies.c.version == verdict["version"])
             if connection.execute(known).first() is None:
@@ -147,7 +159,7 @@ class PolicyArchive:
         if files and sum(map(len, files.values())) <= self.limits.policy_bytes:
             self.keep(actor, files, "started with")
 
-    def list(self) -> list[dict[str, Any]]:
+    def uploaded(self) -> list[dict[str, Any]]:
         columns = (
             policies.c.version,
             policies.c.name,
@@ -242,7 +254,9 @@ def _tarred(body: bytes, limit: int) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(fileobj=io.BytesIO(_plain(body, 2 * limit)), mode="r:") as archive:
         for number, member in enumerate(archive):
             if number > MEMBERS_MAX:
-                raise Problem("too_large", "the archive has too many members", expected=f"at most {MEMBERS_MAX}")
+                raise Problem(
+                    "too_large", "the archive has too many members", expected=f"at most {MEMBERS_MAX}"
+                )
             if member.isdir():
                 continue
             if not member.isreg():
@@ -259,7 +273,9 @@ def _plain(body: bytes, limit: int) -> bytes:
     with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
         plain = stream.read(limit + 1)
     if len(plain) > limit:
-        raise Problem("too_large", "the archive unpacks to more than is allowed", expected=f"at most {limit} bytes")
+        raise Problem(
+            "too_large", "the archive unpacks to more than is allowed", expected=f"at most {limit} bytes"
+        )
     return plain
 
 

@@ -41,7 +41,12 @@ class AuditLog:
         self._key = key.encode()
 
     def write(
-        self, connection: Connection, actor: str, action: str, target: str, detail: dict[str, Any] | None = None
+        self,
+        connection: Connection,
+        actor: str,
+        action: str,
+        target: str,
+        detail: dict[str, Any] | None = None,
     ) -> int:
         """Add an entry in the transaction of the change that it tells of."""
         last = connection.execute(
@@ -69,7 +74,9 @@ class AuditLog:
         """Walk the whole chain and compare its end with the head."""
         expected, previous, last = 1, BEGINNING, BEGINNING
         with database.read() as connection:
-            for row in connection.execute(select(audit).order_by(audit.c.sequence).execution_options(yield_per=1000)):
+            for row in connection.execute(
+                select(audit).order_by(audit.c.sequence).execution_options(yield_per=1000)
+            ):
                 entry = dict(row._mapping)
                 digest = entry.pop("hash")
                 if entry["sequence"] != expected:
@@ -96,7 +103,9 @@ class AuditLog:
         sequence, digest, before = self.head_file.read_text().split()
         if (int(sequence), digest) == (entries, last) or (int(sequence) - 1, before) == (entries, last):
             return ""
-        return f"the log ends at entry {entries}, but its head says {sequence}: entries were cut off or replaced"
+        return (
+            f"the log ends at entry {entries}, but its head says {sequence}: entries were cut off or replaced"
+        )
 
     def _hash(self, entry: dict[str, Any]) -> str:
         text = json.dumps(entry, sort_keys=True, ensure_ascii=False).encode()

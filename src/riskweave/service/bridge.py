@@ -20,11 +20,13 @@ class Bridge:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ready: deque[tuple[Future[Any], asyncio.Future[Any], Callable[[Future[Any]], None] | None]] = deque()
+        self._ready: deque[tuple[Future[Any], asyncio.Future[Any], Callable[[Future[Any]], None] | None]] = (
+            deque()
+        )
         self._awake = False
 
     def wait(self, future: Future[T], after: Callable[[Future[T]], None] | None = None) -> asyncio.Future[T]:
-        """Return a future of this loop; `after` is called here when it is done, even if nobody waits any more."""
+        """Return a future of this loop; `after` is called here in any case, once it is done."""
         waiter: asyncio.Future[T] = self._loop.create_future()
 
         def done(finished: Future[T]) -> None:

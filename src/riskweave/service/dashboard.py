@@ -23,7 +23,10 @@ def summary(database: Database, hours: float, scenarios: frozenset[str]) -> dict
     minutes = max(1, round(hours * 60))
     first = last - minutes + 1
     step = next((each for each in STEPS if minutes / each <= POINTS_MAX), STEPS[-1])
-    totals, before = _totals(database, first, last, scenarios), _totals(database, first - minutes, first - 1, scenarios)
+    totals, before = (
+        _totals(database, first, last, scenarios),
+        _totals(database, first - minutes, first - 1, scenarios),
+    )
     points: dict[int, Counter[str]] = defaultdict(Counter)
     by_scenario: dict[str, Counter[str]] = defaultdict(Counter)
     for minute, scenario, action, count in _cells(database, first, last, scenarios):

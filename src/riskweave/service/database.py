@@ -76,7 +76,9 @@ def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise RiskweaveError("storage.database is no database URL, as in postgresql+psycopg://host/name") from None
+        raise RiskweaveError(
+            "storage.database is no database URL, as in postgresql+psycopg://host/name"
+        ) from None
     if parsed.get_backend_name() == "postgresql":
         return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     if parsed.get_backend_name() != "sqlite":

@@ -161,12 +161,16 @@ class DecisionPath:
             await self._need_scenario_of(str(label.get("event_id")), identity)
         service = self.service
         await service.bridge.wait(service.backend.feedback(label))
-        await _answer(send, 202, _encode({"request_id": request_id, "accepted": True}), _ANSWER_HEADERS, request_id)
+        await _answer(
+            send, 202, _encode({"request_id": request_id, "accepted": True}), _ANSWER_HEADERS, request_id
+        )
 
     async def _need_scenario_of(self, event_id: str, identity: Identity) -> None:
         found = await asyncio.to_thread(self.service.backend.find, event_id)
         if found is None:
-            raise Problem("not_found", "this identity is limited to some scenarios, and the event is not known")
+            raise Problem(
+                "not_found", "this identity is limited to some scenarios, and the event is not known"
+            )
         _need_scenario(identity, self.service.live.scenario(found.event))
 
     # ---- many events
@@ -188,7 +192,9 @@ class DecisionPath:
         rows = await asyncio.to_thread(self._arrow if kind == ARROW else self._lines, body, identity)
         answers = self._answers(rows, language, identity)
         if kind == ARROW:
-            content = await asyncio.to_thread(_arrow_answers, [each async for part in answers for each in part])
+            content = await asyncio.to_thread(
+                _arrow_answers, [each async for part in answers for each in part]
+            )
             await _answer(send, 200, content, [(b"content-type", ARROW.encode())], request_id)
             return
         await _stream_lines(send, answers, request_id)
@@ -238,14 +244,15 @@ class DecisionPath:
         self, rows: list[Row], language: str, identity: Identity
     ) -> AsyncIterator[list[dict[str, Any]]]:
         """Yield the answers of one chunk after another; the next is on its way while one is told."""
-        service = self.service
         waiting: list[tuple[int, list[Row], asyncio.Future[list[Decided | Exception]]]] = []
 
         async def told() -> list[dict[str, Any]]:
             start, part, future = waiting.pop(0)
             results = iter(await future)
             return [
-                self._told(start + at, row, row if isinstance(row, Problem) else next(results), language, identity)
+                self._told(
+                    start + at, row, row if isinstance(row, Problem) else next(results), language, identity
+                )
                 for at, row in enumerate(part)
             ]
 
@@ -306,7 +313,9 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         return _decode(body)
     except msgspec.ValidationError as error:
-        raise Problem("event_invalid", f"the body cannot be an event: {error}", "body", "a JSON object") from None
+        raise Problem(
+            "event_invalid", f"the body cannot be an event: {error}", "body", "a JSON object"
+        ) from None
     except (ValueError, RecursionError) as error:
         reason = str(error).partition("(")[0].strip()
         raise Problem("not_json", f"the body is no JSON: {reason}", "body", "a JSON object") from None
@@ -382,11 +391,10 @@ def _arrow_answers(answers: list[dict[str, Any]]) -> bytes:
         ]
     )
     rows = [
-        {"error": _encode(each).decode()} if "code" in each and "action" not in each else each for each in answers
+        {"error": _encode(each).decode()} if "code" in each and "action" not in each else each
+        for each in answers
     ]
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_table(pa.Table.from_pylist(rows, schema=schema))
     return bytes(sink.getvalue())
-
-

@@ -226,10 +226,12 @@ class Deliveries:
         self.meter.deliveries[str(values["state"])] += 1
         with self.database.change() as connection:
             connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
-        return values["state"] == "delivered"
+        return bool(values["state"] == "delivered")
 
     def _failed(self, attempts: int, error: Exception) -> dict[str, Any]:
-        given_up = attempts >= self.settings.delivery_attempts or isinstance(error, (PermissionError, Problem))
+        given_up = attempts >= self.settings.delivery_attempts or isinstance(
+            error, (PermissionError, Problem)
+        )
         wait_s = min(self.settings.delivery_first_wait_s * 2 ** (attempts - 1), WAIT_S_MAX)
         log.warning("an alert was not delivered", attempts=attempts, given_up=given_up, error=str(error))
         return {

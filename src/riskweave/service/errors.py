@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from riskweave.errors import (
     DeadlineExceeded,
     DuplicateError,
@@ -32,11 +31,17 @@ def problem_of(error: BaseException, masks: Masks | None = None, identity: Ident
             return Problem("event_invalid", str(error), error.field, error.expected, found=error.found)
         case Overloaded():
             wait = error.retry_after_s
-            return Problem("overloaded", "the queue is full; send it again, with the same id", retry_after_s=wait)
+            return Problem(
+                "overloaded", "the queue is full; send it again, with the same id", retry_after_s=wait
+            )
         case DeadlineExceeded():
-            return Problem("deadline_exceeded", "not decided before the deadline; send it again, with the same id")
+            return Problem(
+                "deadline_exceeded", "not decided before the deadline; send it again, with the same id"
+            )
         case StorageFailed():
-            return Problem("storage_failed", "the journal cannot be written; /health says why", retry_after_s=5)
+            return Problem(
+                "storage_failed", "the journal cannot be written; /health says why", retry_after_s=5
+            )
         case PolicyError():
             return policy_problem(error)
         case LimitError():
@@ -55,7 +60,7 @@ def _duplicate(error: DuplicateError, masks: Masks | None, identity: Identity | 
     names = ", ".join(difference)
     return Problem(
         "duplicate_differs",
-        f"event `{error.event_id}` was decided before with other content in: {names}; send a new id for a new event",
+        f"event `{error.event_id}` was decided before with other content in: {names}; a new event needs a new id",
         error.field,
         "the content that was decided, or a new id",
         difference=difference,
@@ -81,4 +86,6 @@ def findings_of(error: PolicyError) -> list[dict[str, Any]]:
 
 def policy_problem(error: PolicyError) -> Problem:
     """Return the problem of a wrong policy, with all its mistakes."""
-    return Problem("policy_invalid", error.message, error.span.place(), error.hint or None, findings=findings_of(error))
+    return Problem(
+        "policy_invalid", error.message, error.span.place(), error.hint or None, findings=findings_of(error)
+    )

@@ -59,10 +59,13 @@ class Gate:
             elif name == b"sec-fetch-site":
                 site = value
         if authorization:
-            return self.known(authorization) or await asyncio.to_thread(self._of_key, authorization)
+            known = self.known(authorization)
+            return known if known is not None else await asyncio.to_thread(self._of_key, authorization)
         token = _session_token(cookie)
         if not token:
-            raise Problem("not_authenticated", "send an API key as `Authorization: Bearer rw_...`, or sign in")
+            raise Problem(
+                "not_authenticated", "send an API key as `Authorization: Bearer rw_...`, or sign in"
+            )
         identity = await asyncio.to_thread(self.accounts.of_session, token)
         if identity is None:
             raise Problem("not_authenticated", "the session has ended; sign in again")

@@ -84,7 +84,7 @@ class Provider:
         from joserfc.jwk import KeySet
 
         try:
-            return dict(jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims)  # type: ignore[arg-type]
+            return dict(jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims)
         except (JoseError, ValueError) as error:
             raise Problem("login_failed", "the identity token's signature does not fit") from error
 
@@ -124,5 +124,7 @@ def _client() -> Any:
         import httpx2
         import joserfc  # noqa: F401
     except ImportError:
-        raise RiskweaveError("oidc.issuer is set, but its packages are not installed: pip install 'riskweave[oidc]'") from None
+        raise RiskweaveError(
+            "oidc.issuer is set, but its packages are not installed: pip install 'riskweave[oidc]'"
+        ) from None
     return httpx2.Client(timeout=10.0, follow_redirects=False)

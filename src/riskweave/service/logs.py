@@ -1,4 +1,4 @@
-"""Logs as JSON with ECS names, or as text for a terminal. No event, key, address or URL parameter is logged."""
+"""Logs as JSON with ECS names, or as text for a terminal. No event, key or URL parameter is logged."""
 
 from __future__ import annotations
 

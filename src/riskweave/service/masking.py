@@ -1,7 +1,7 @@
 """Personal data: which fields hold it, and what of it a role that may not see it gets.
 
-A field is personal when the policy says `personal: true`, or when its name says so and the policy does not say
-`personal: false`. Masked values keep nothing that identifies: the last two characters of a longer text at most.
+A field is personal when the policy says `personal: true`, or when its name says so and the policy does not
+say `personal: false`. Masked values keep the last two characters of a longer text at most.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Masks:
         self._clear = clear - self.fields
 
     def is_personal(self, name: str) -> bool:
-        """Return whether a name of a record is personal; names that the policy does not know are judged alone."""
+        """Return whether a name of a record is personal; unknown names are judged alone."""
         return name in self.fields or (name not in self._clear and is_personal_name(name))
 
     def record(self, record: Mapping[str, Any], identity: Identity) -> dict[str, Any]:

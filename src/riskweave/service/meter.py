@@ -72,13 +72,24 @@ class Meter:
         return generate_latest(self._registry)
 
     def collect(self) -> Iterable[Metric]:
-        yield _counter("riskweave_decisions", "Decisions by action and scenario", ("action", "scenario"), self.decisions)
+        yield _counter(
+            "riskweave_decisions", "Decisions by action and scenario", ("action", "scenario"), self.decisions
+        )
         yield _counter("riskweave_rungs", "Decisions by rung of degradation", ("rung",), self.rungs)
         yield _counter("riskweave_refused", "Requests refused, by error code", ("code",), self.refused)
-        yield _counter("riskweave_http_requests", "Requests by route and status class", ("route", "status"), self.requests)
-        yield _counter("riskweave_deliveries", "Deliveries of alerts by outcome", ("outcome",), self.deliveries)
+        yield _counter(
+            "riskweave_http_requests",
+            "Requests by route and status class",
+            ("route", "status"),
+            self.requests,
+        )
+        yield _counter(
+            "riskweave_deliveries", "Deliveries of alerts by outcome", ("outcome",), self.deliveries
+        )
         yield CounterMetricFamily("riskweave_duplicates", "Events that were decided before", self.duplicates)
-        yield CounterMetricFamily("riskweave_cache_dropped", "Profiles that Redis was too slow for", self.cache_dropped)
+        yield CounterMetricFamily(
+            "riskweave_cache_dropped", "Profiles that Redis was too slow for", self.cache_dropped
+        )
         yield GaugeMetricFamily("riskweave_streams", "Open streams of decisions", self.streams)
         for name, text, timing in (
             ("riskweave_request_seconds", "Decision request: first byte read to answer written", self.http),

@@ -25,8 +25,14 @@ ANSWER: dict[str, Any] = {
         "policy_version": {"type": "string"},
         "sequence": {"type": "integer", "description": "The position in the journal."},
         "durable": {"type": "boolean", "description": "On disk before it was answered."},
-        "rung": {"type": "string", "description": "How much of the policy had its say: `full` unless overloaded."},
-        "duplicate": {"type": "boolean", "description": "This event was decided before; this is its first answer."},
+        "rung": {
+            "type": "string",
+            "description": "How much of the policy had its say: `full` unless overloaded.",
+        },
+        "duplicate": {
+            "type": "boolean",
+            "description": "This event was decided before; this is its first answer.",
+        },
         "processing_time_us": {"type": "number"},
     },
 }
@@ -129,7 +135,9 @@ RAW: dict[str, dict[str, Any]] = {
             "operationId": "feedback",
             "summary": "Tell the truth about an earlier event",
             "requestBody": {"required": True, "content": {"application/json": {"schema": _LABEL}}},
-            "responses": {"202": _ok("Taken in, durably", {"application/json": {"schema": {"type": "object"}}})},
+            "responses": {
+                "202": _ok("Taken in, durably", {"application/json": {"schema": {"type": "object"}}})
+            },
         }
     },
 }

@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
     scenario: str
     action: str
     score: float
-    time_us: int
+    time_us: float
 
 
 @dataclass(slots=True)
@@ -40,8 +40,8 @@ class Cell:
 
     count: int = 0
     score_sum: float = 0.0
-    time_us_sum: int = 0
-    time_us_max: int = 0
+    time_us_sum: float = 0
+    time_us_max: float = 0
 
     def add(self, outcome: Outcome) -> None:
         self.count += 1
@@ -107,10 +107,12 @@ def _add_cell(connection: Connection, minute: int, scenario: str, action: str, c
         "action": action,
         "count": cell.count,
         "score_sum": cell.score_sum,
-        "time_us_sum": cell.time_us_sum,
-        "time_us_max": cell.time_us_max,
+        "time_us_sum": round(cell.time_us_sum),
+        "time_us_max": round(cell.time_us_max),
     }
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(rollups).values(values)
+    insert = (
+        (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(rollups).values(values)
+    )
     new = insert.excluded
     old = rollups.c
     connection.execute(

@@ -7,57 +7,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from riskweave.engine.durable_answers import Answer as Decided
+from riskweave.engine.ports import DecisionFilter as Search
+from riskweave.engine.ports import StoredDecision as Recorded
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from riskweave.engine.decisions import Decision
     from riskweave.engine.engine import Engine
     from riskweave.policy.policy import Policy
 
 T = TypeVar("T")
 Event = Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """An answer to one event. `processing_us` is from its arrival in the queue to its commit."""
-
-    decision: Decision
-    sequence: int
-    request_id: str
-    durable: bool
-    policy_version: str
-    rung: str
-    processing_us: int
-    duplicate: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A decision that was acknowledged, with its event as it came."""
-
-    sequence: int
-    request_id: str
-    received_ms: int
-    event: Event
-    decision: Decision
-    policy_version: str
-    rung: str
-    skipped: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Which decisions to find; None leaves a question open. `fields` compares event fields as texts."""
-
-    actions: tuple[str, ...] | None = None
-    from_ms: int | None = None
-    until_ms: int | None = None
-    score_min: float | None = None
-    rule: str | None = None
-    policy_version: str | None = None
-    rung: str | None = None
-    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +82,6 @@ class Backend(Protocol):
     def health(self) -> Health: ...
 
     def close(self, timeout_s: float) -> None: ...
+
+
+__all__ = ["Backend", "Decided", "Event", "Health", "Recorded", "Search"]

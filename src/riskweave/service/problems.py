@@ -3,7 +3,7 @@
     {"type": "urn:riskweave:error:event_invalid", "title": "The event cannot be read", "status": 422,
      "code": "event_invalid", "message": "...", "field": "amount", "expected": "...", "request_id": "..."}
 
-`code` is what a program reads and never changes; `CODES` holds all of them, and docs/service.md a row for each.
+`code` is what a program reads and never changes; `CODES` holds all, docs/service.md has a row for each.
 """
 
 from __future__ import annotations
@@ -100,8 +100,13 @@ def invalid(field: str, message: str, expected: str) -> Problem:
 def validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """Return what pydantic found as one problem: the first in full, all in `errors`."""
     listed = [
-        {"field": ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]), "message": each["msg"]}
+        {
+            "field": ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]),
+            "message": each["msg"],
+        }
         for each in errors
     ]
     first = listed[0]
-    return Problem("invalid", f"`{first['field']}`: {first['message']}", first["field"], first["message"], errors=listed)
+    return Problem(
+        "invalid", f"`{first['field']}`: {first['message']}", first["field"], first["message"], errors=listed
+    )

@@ -1,7 +1,8 @@
 """Entity profiles in Redis, for other systems to read: what was decided last of a customer, a device, a card.
 
-Optional (extra `redis`) and beside the decision: a slow or absent Redis costs nothing but profiles, which are
-dropped and counted. A profile is a hash under `<prefix><role>:<key>` with a time to live. Personal fields stay out.
+Optional (extra `redis`) and beside the decision: a slow or absent Redis costs nothing but profiles, which
+are dropped and counted. A profile is a hash under `<prefix><role>:<key>` with a time to live. Personal
+fields stay out.
 """
 
 from __future__ import annotations
@@ -97,5 +98,7 @@ def _connect(url: str) -> Any:
     try:
         from redis.asyncio import from_url
     except ImportError:
-        raise RiskweaveError("redis.url is set, but redis is not installed: pip install 'riskweave[redis]'") from None
+        raise RiskweaveError(
+            "redis.url is set, but redis is not installed: pip install 'riskweave[redis]'"
+        ) from None
     return from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0)

@@ -41,7 +41,9 @@ class Service:
 
     bridge: Bridge
 
-    def __init__(self, backend: Backend, policy: Policy, data: Path, settings: Settings, database: Database) -> None:
+    def __init__(
+        self, backend: Backend, policy: Policy, data: Path, settings: Settings, database: Database
+    ) -> None:
         self.backend = backend
         self.data = data
         self.settings = settings
@@ -110,7 +112,9 @@ class Service:
         meter.rungs[decided.rung] += 1
         meter.deciding.add(decided.processing_us / 1e6)
         self.outcomes.add(
-            Outcome(decided.sequence, now_ms(), scenario, decision.action, decision.score, decided.processing_us)
+            Outcome(
+                decided.sequence, now_ms(), scenario, decision.action, decision.score, decided.processing_us
+            )
         )
         if self.profiles.on:
             self.profiles.offer(scenario, decided, self.live.keys(event))
@@ -171,7 +175,9 @@ class Service:
             return future().result(COMMAND_S)
         except Exception as error:
             with self.database.change() as connection:
-                self.log.write(connection, actor, f"{action}.refused", target, {"error": type(error).__name__})
+                self.log.write(
+                    connection, actor, f"{action}.refused", target, {"error": type(error).__name__}
+                )
             raise
 
     def refresh_policy(self) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from riskweave.batch import ACTIONS
 from riskweave.errors import RiskweaveError, did_you_mean
 
 PREFIX = "RISKWEAVE_"
@@ -58,10 +59,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where operational tables and the journal live; empty is SQLite in the data folder."""
+    """Where operational tables and the journal live, and how the durable engine works; 0 is off."""
 
     database: str = field(default="", metadata={"secret": True})
     journal: str = field(default="", metadata={"secret": True})
+    relaxed: bool = False
+    queue_events: int = 20_000
+    light_after_ms: float = 0.0
+    rules_after_ms: float = 0.0
+    safe_after_ms: float = 0.0
+    safe_action: str = "REVIEW"
+    snapshot_every_s: float = 600.0
+    keep_days: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +290,7 @@ def _checked(settings: Settings) -> Settings:
     for place, value, allowed in (
         ("logging.level", settings.logging.level, LEVELS),
         ("logging.format", settings.logging.format, FORMATS),
+        ("storage.safe_action", settings.storage.safe_action, ACTIONS),
     ):
         if value not in allowed:
             raise SettingsError(f"{place}: found {value!r}, expected one of {', '.join(allowed)}")

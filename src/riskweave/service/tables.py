@@ -1,6 +1,7 @@
-"""The service's own tables: people, keys, what they did, alerts, policies. One schema for SQLite and PostgreSQL.
+"""The service's own tables: people, keys, what they did, alerts, policies.
 
-Times are milliseconds UTC. Nothing here can sign anybody in: passwords are argon2 hashes, tokens SHA-256.
+One schema for SQLite and PostgreSQL. Times are milliseconds UTC. Nothing here can sign anybody in: passwords
+are argon2 hashes, tokens SHA-256.
 """
 
 from __future__ import annotations

@@ -102,11 +102,19 @@ def explanation_json(recorded: Recorded, language: str) -> dict[str, Any]:
         "score": decision.score,
         "sentence": sentence,
         "reasons": [
-            {"rule": hit.rule, "risk": hit.risk, "text": hit.reason.get(language) or hit.reason.get("en") or hit.rule}
+            {
+                "rule": hit.rule,
+                "risk": hit.risk,
+                "text": hit.reason.get(language) or hit.reason.get("en") or hit.rule,
+            }
             for hit in sorted(decision.hits, key=lambda hit: -(hit.risk or 0.0))
         ],
         "patterns": [
-            {"pattern": match.pattern, "risk": match.risk, "text": match.reason.get(language) or match.pattern}
+            {
+                "pattern": match.pattern,
+                "risk": match.risk,
+                "text": match.reason.get(language) or match.pattern,
+            }
             for match in decision.patterns
         ],
         "policy_version": recorded.policy_version,

@@ -43,7 +43,10 @@ def hash_password(password: str, length_min: int) -> str:
     """Return a password's argon2id hash; refuses short ones and the most common shape of bad ones."""
     if len(password) < length_min or len(password) > PASSWORD_LENGTH_MAX:
         raise Problem(
-            "invalid", f"a password has at least {length_min} characters", "password", f"at least {length_min}"
+            "invalid",
+            f"a password has at least {length_min} characters",
+            "password",
+            f"at least {length_min}",
         )
     if len(set(password)) < 5:
         raise Problem("invalid", "the password repeats too few characters", "password", "five different ones")

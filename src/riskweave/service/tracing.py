@@ -40,7 +40,9 @@ class Traced:
 def _route(scope: Scope) -> str:
     """Return the route's pattern: paths hold ids."""
     route = scope.get("route")
-    path: str = getattr(route, "path", "") or (scope["path"] if scope["path"].startswith("/api/risk/evaluate") else "")
+    path: str = getattr(route, "path", "") or (
+        scope["path"] if scope["path"].startswith("/api/risk/evaluate") else ""
+    )
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Query, Request
@@ -70,5 +69,3 @@ def time_ms(text: str, field: str) -> int:
     if moment is None or not TIME_MS_MIN <= moment <= TIME_MS_MAX:
         raise Problem("invalid", f"`{text[:60]}` is no moment", field, "ISO 8601, or milliseconds UTC")
     return moment
-
-

@@ -78,7 +78,9 @@ def _fields(service: Service, identity: Identity, where: list[str]) -> dict[str,
         if not colon or not name:
             raise invalid("where", f"`{each[:60]}` is no comparison", "field:value")
         if service.live.masks.is_personal(name) and not identity.may(Permission.PERSONAL):
-            raise Problem("not_allowed", f"the role `{identity.role}` may not ask about personal fields", "where")
+            raise Problem(
+                "not_allowed", f"the role `{identity.role}` may not ask about personal fields", "where"
+            )
         fields[name] = value
     return fields
 

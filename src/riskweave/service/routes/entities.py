@@ -35,7 +35,9 @@ def _key_field(service: Service, identity: Identity, role: str) -> str:
         known = ", ".join(sorted(service.live.keys_of))
         raise Problem("not_found", f"there is no entity role `{role}` of one field", "role", known)
     if service.live.masks.is_personal(fields) and not identity.may(Permission.PERSONAL):
-        raise Problem("not_allowed", f"the key of `{role}` is personal; the role `{identity.role}` may not ask")
+        raise Problem(
+            "not_allowed", f"the key of `{role}` is personal; the role `{identity.role}` may not ask"
+        )
     return fields
 
 
@@ -79,7 +81,9 @@ def partial_matches(
                 "stages_seen": each.stages_seen,
                 "stages": each.stages,
                 "left_ms": each.left_ms,
-                "events": {name: [f"{hashed:016x}" for hashed in found] for name, found in each.events.items()},
+                "events": {
+                    name: [f"{hashed:016x}" for hashed in found] for name, found in each.events.items()
+                },
             }
             for each in engine.partial_matches(role, key)
         ]

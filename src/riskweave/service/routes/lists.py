@@ -57,7 +57,11 @@ def lists(service: ServiceOf, identity: MayRead) -> list[dict[str, Any]]:
 
 
 def _figures(described: object) -> dict[str, Any]:
-    return {key: value for key, value in described.items() if key != "kind"} if isinstance(described, dict) else {}
+    return (
+        {key: value for key, value in described.items() if key != "kind"}
+        if isinstance(described, dict)
+        else {}
+    )
 
 
 @router.get("/{name}", summary="Search a list")
@@ -76,7 +80,9 @@ def entries(
     for _ in range(LOOKS_MAX):
         start = after or 0
         part, after, hidden = service.backend.read(
-            lambda engine, start=start: _look(engine, name, contains.casefold(), ended, start, limit - len(found))  # type: ignore[misc]
+            lambda engine, start=start: _look(
+                engine, name, contains.casefold(), ended, start, limit - len(found)
+            )  # type: ignore[misc]
         ).result(WAIT_S)
         found.extend(_shown(service, each, hidden, identity) for each in part)
         if after is None or len(found) >= limit:
@@ -87,7 +93,7 @@ def entries(
 def _look(
     engine: Engine, name: str, text: str, ended: bool, start: int, limit: int
 ) -> tuple[list[Any], int | None, list[str]]:
-    """Return entries among the next few thousand, where to go on, and which fields the list is asked about."""
+    """Return entries among the next few thousand, where to go on, and the list's operands."""
     state, now = engine.state.lists, engine.state.watermark_ms
     found: list[Any] = []
     plan = engine.plan.lists
@@ -117,7 +123,9 @@ def _add(service: Service, identity: Identity, name: str, entry: Entry) -> objec
         "list.add",
         name,
         entry.model_dump(),
-        lambda: service.backend.add_to_list(name, entry.value, entry.expires_ms, identity.actor, entry.why or None),
+        lambda: service.backend.add_to_list(
+            name, entry.value, entry.expires_ms, identity.actor, entry.why or None
+        ),
     )
 
 

@@ -21,7 +21,7 @@ MayWrite = Annotated[Identity, permit(Permission.USERS_WRITE)]
 class NewUser(Body):
     name: str = Field(min_length=1, max_length=100)
     role: str = Field(max_length=30)
-    scenarios: Scenarios = []
+    scenarios: Scenarios = Field(default_factory=list)
 
 
 class UserChange(Body):
@@ -33,7 +33,7 @@ class UserChange(Body):
 class NewKey(Body):
     name: str = Field(min_length=1, max_length=100)
     role: str = Field("sender", max_length=30)
-    scenarios: Scenarios = []
+    scenarios: Scenarios = Field(default_factory=list)
     expires_ms: int | None = Field(None, ge=0, le=2**53)
 
 
@@ -73,9 +73,7 @@ def keys(service: ServiceOf, identity: MayRead) -> list[dict[str, Any]]:
 @router.post("/keys", status_code=201, summary="Make an API key")
 def add_key(key: NewKey, service: ServiceOf, identity: MayWrite) -> dict[str, Any]:
     """Make a key; its `token` is told this once."""
-    added, token = service.accounts.add_key(
-        identity.actor, key.name, key.role, key.scenarios, key.expires_ms
-    )
+    added, token = service.accounts.add_key(identity.actor, key.name, key.role, key.scenarios, key.expires_ms)
     return added | {"token": token}
 
 

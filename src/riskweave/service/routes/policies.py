@@ -48,7 +48,7 @@ def _kind(request: Request) -> str:
 
 @router.get("", summary="All policies that were uploaded")
 def policies(service: ServiceOf, identity: MayRead) -> dict[str, Any]:
-    return {"active": service.live.version, "policies": service.policies.list()}
+    return {"active": service.live.version, "policies": service.policies.uploaded()}
 
 
 @router.post("", status_code=201, summary="Upload a policy", openapi_extra=_UPLOAD)
@@ -103,7 +103,11 @@ def diff(
 ) -> dict[str, Any]:
     """Return what changed, file by file, as unified diffs."""
     archive = service.policies
-    return {"before": before, "after": after, "files": difference(archive.files(before), archive.files(after))}
+    return {
+        "before": before,
+        "after": after,
+        "files": difference(archive.files(before), archive.files(after)),
+    }
 
 
 @router.get("/{version}", summary="A policy's files")

@@ -83,7 +83,9 @@ async def me(identity: Annotated[Identity, Depends(who)]) -> dict[str, Any]:
 
 
 @router.delete("/session", status_code=204, summary="Sign out")
-async def sign_out(identity: Annotated[Identity, Depends(who)], service: ServiceOf, response: Response) -> None:
+async def sign_out(
+    identity: Annotated[Identity, Depends(who)], service: ServiceOf, response: Response
+) -> None:
     if identity.session:
         await asyncio.to_thread(service.accounts.close_session, identity)
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")

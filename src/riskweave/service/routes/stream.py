@@ -1,7 +1,7 @@
 """Decisions and alerts as they happen: SSE for scripts, WebSocket for pages.
 
-Every frame has a cursor, `sequence.alert`. Who comes back with it (Last-Event-ID, or `?cursor=`) goes on right
-behind it, without gap or duplicate: frames are read from the journal, never from memory that may be lost.
+Every frame has a cursor, `sequence.alert`. Who comes back with it (Last-Event-ID, or `?cursor=`) goes on
+right behind it, without gap or duplicate: frames are read from the journal, never from memory alone.
 At most ten frames a second go to a client; a slow one lags and catches up.
 """
 
@@ -69,7 +69,9 @@ def read_cursor(text: str | None, service: Service) -> Cursor:
 class Reader:
     """What one client is sent, frame by frame."""
 
-    def __init__(self, service: Service, identity: Identity, cursor: Cursor, wanted: Filter, language: str) -> None:
+    def __init__(
+        self, service: Service, identity: Identity, cursor: Cursor, wanted: Filter, language: str
+    ) -> None:
         self.service = service
         self.identity = identity
         self.cursor = cursor
@@ -182,7 +184,8 @@ async def stream(
 
 
 def _event(frame: dict[str, Any]) -> bytes:
-    return b"id: " + frame["cursor"].encode() + b"\nevent: frame\ndata: " + _encode(frame) + b"\n\n"
+    cursor: str = frame["cursor"]
+    return b"id: " + cursor.encode() + b"\nevent: frame\ndata: " + _encode(frame) + b"\n\n"
 
 
 @router.websocket("/live")
