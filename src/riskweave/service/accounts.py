@@ -86,7 +86,8 @@ class Accounts:
             if values:
                 connection.execute(update(users).where(users.c.id == number).values(**values))
                 connection.execute(delete(sessions).where(sessions.c.user_id == number))
-                self._need_an_admin(connection)
+                if row.role == "admin" and row.active:
+                    self._need_an_admin(connection)
             self.log.write(connection, actor, "user.change", row.name, values)
         return self.user(number)
 

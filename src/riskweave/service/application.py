@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from riskweave import __version__
+from riskweave.errors import RiskweaveError
 from riskweave.service import pages
 from riskweave.service.body import Message, Receive, Scope, Send, header, too_large
 from riskweave.service.deciding import DecisionPath, new_request_id
@@ -120,6 +121,8 @@ class Application:
                 raise too_large(limit)
             await self.control(scope, limited, answer)
         except Exception as error:
+            if scope.get("told"):  # answered and logged; starlette raises it once more
+                return
             if status:
                 raise
             response = _problem(service, error, request_id, scope)
@@ -154,9 +157,10 @@ def control_plane(service: Service) -> FastAPI:
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
 
     async def told(request: Request, error: Exception) -> Response:
+        request.scope["told"] = True
         return _problem(service, error, request.scope["request_id"], request.scope)
 
-    for kind in (Problem, RequestValidationError, HTTPException, Exception):
+    for kind in (Problem, RiskweaveError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, told)
     return app
 
@@ -179,6 +183,8 @@ def _known(error: Exception, scope: Scope) -> Exception:
         if found and found[0].get("type") == "json_invalid":
             return Problem("not_json", f"the body is no JSON: {found[0]['ctx']['error']}", "body", "JSON")
         return validation_problem(found)
+    if isinstance(error.__cause__, Problem):
+        return error.__cause__
     if isinstance(error, HTTPException):
         path = scope["path"][:200]
         if error.status_code == 404:

@@ -60,7 +60,7 @@ def _duplicate(error: DuplicateError, masks: Masks | None, identity: Identity | 
     names = ", ".join(difference)
     return Problem(
         "duplicate_differs",
-        f"event `{error.event_id}` was decided before with other content in: {names}; a new event needs a new id",
+        f"event `{error.event_id}` had other content when it was decided, in: {names}; send a new id",
         error.field,
         "the content that was decided, or a new id",
         difference=difference,

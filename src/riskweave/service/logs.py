@@ -42,7 +42,12 @@ def set_up(settings: Logging) -> None:
     last: list[Any] = (
         [structlog.processors.format_exc_info, ecs, structlog.processors.JSONRenderer(ensure_ascii=False)]
         if settings.format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                exception_formatter=structlog.dev.plain_traceback,  # the other one shows local variables
+            )
+        ]
     )
     structlog.configure(
         processors=[
