@@ -44,7 +44,7 @@ from riskweave.engine.durable_host import (
 )
 from riskweave.engine.durable_ladder import Rests, rung_for, skipped_at
 from riskweave.engine.durable_records import encode_block
-from riskweave.engine.durable_recovery import host_at, recover, start
+from riskweave.engine.durable_recovery import host_at, position_before, recover, start
 from riskweave.engine.durable_shadows import Shadows
 from riskweave.engine.durable_snapshots import Snapshotter
 from riskweave.engine.engine import Engine, _Source
@@ -270,8 +270,7 @@ class DurableEngine:
         """Look at an engine as it was behind a position, or before event time passed a moment."""
         self.flush()
         if isinstance(at, datetime):
-            beyond = self.stores.journal.first_beyond(int(at.timestamp() * 1000))
-            at = self.stores.journal.tip().position if beyond is None else beyond - 1
+            at = position_before(self.stores, int(at.timestamp() * 1000))
         return function(host_at(self.stores, at).engine)
 
     def flush(self, timeout: float | None = 60.0) -> int:

@@ -49,6 +49,7 @@ from riskweave.policy.plan import Plan
 from riskweave.policy.policy import Policy
 
 _decoder = msgspec.msgpack.Decoder()
+_events = msgspec.msgpack.Decoder(dict[str, object])
 
 Event = Mapping[str, object]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,10 +79,10 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
 
 def read_event(data: bytes) -> dict[str, object]:
     """Return an event from its bytes; raises EventError when they hold something else."""
-    event = _decoder.decode(data)
-    if not isinstance(event, dict) or not all(isinstance(name, str) for name in event):
-        raise EventError("record", event, "a map of names to values")
-    return event
+    try:
+        return _events.decode(data)
+    except msgspec.ValidationError:
+        raise EventError("record", _decoder.decode(data), "a map of names to values") from None
 
 
 def events_body(parts: Sequence[bytes]) -> bytes:
@@ -96,7 +97,8 @@ def table_body(table: Any) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    body: bytes = sink.getvalue().to_pybytes()
+    return body
 
 
 def body_table(body: bytes) -> Any:

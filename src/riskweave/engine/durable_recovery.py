@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from riskweave.engine.durable_activation import Activation
 from riskweave.engine.durable_commands import Activated, decode_command, encode_command
 from riskweave.engine.durable_draft import Draft
-from riskweave.engine.durable_host import Host, entries, policy_of, policy_row
+from riskweave.engine.durable_host import Host, Shapes, check, entries, policy_of, policy_row
 from riskweave.engine.durable_records import shape_of
 from riskweave.engine.engine import Engine
 from riskweave.engine.ports import Entry, Kind, PolicyRow, SnapshotFile, Stores, Tip
@@ -162,6 +162,17 @@ def first_host(stores: Stores) -> Host:
         raise StorageFailed("the journal does not begin with a policy; restore a backup")
     row = policy_row(stores, command.policy)
     return Host(Engine(policy_of(stores, row)), row)
+
+
+def position_before(stores: Stores, time_ms: int) -> int:
+    """Return the last position before the first event later than `time_ms`."""
+    beyond = stores.journal.first_beyond(time_ms)
+    if beyond is None:
+        return stores.journal.tip().position
+    entry = stores.journal.at(beyond)
+    assert entry is not None
+    times = Shapes(stores).record(check(entry)).time_ms
+    return entry.position + int((times > time_ms).argmax()) - 1
 
 
 def host_at(stores: Stores, position: int) -> Host:

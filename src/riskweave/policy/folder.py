@@ -35,6 +35,7 @@ SECTIONS = (
     "tables",
     "scorecards",
     "trees",
+    "decision",
 )
 
 

@@ -113,7 +113,7 @@ class SqlJournal:
             return self._first(connection)
 
     def _first(self, connection: Connection) -> Tip:
-        known = dict(connection.execute(select(about.c.key, about.c.value)).tuples().all())
+        known = dict(connection.execute(select(about.c.key, about.c.value)).all())
         return Tip(int(known["first"]), bytes.fromhex(known["first_chain"]))
 
     def _compare_tip(self) -> None:

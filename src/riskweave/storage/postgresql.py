@@ -34,6 +34,7 @@ class PostgresqlJournal(SqlJournal):
             raise StorageFailed(f"the database failed: {str(error).splitlines()[0]}") from error
         if not mine:
             holder.close()
+            self.database.dispose()
             raise StorageFailed("another process writes to this database")
         self._holder = holder
 
@@ -73,7 +74,9 @@ def postgresql_journal(url: str, folder: Path, write: bool = True) -> Postgresql
     found: list[PostgresqlJournal] = []
 
     def make() -> Engine:
-        database = create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        database = create_engine(
+            address, pool_pre_ping=True, connect_args={"connect_timeout": 10, "client_encoding": "utf8"}
+        )
 
         @event.listens_for(database, "begin")
         def _(connection: Connection) -> None:
