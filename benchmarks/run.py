@@ -26,7 +26,19 @@ from benchmarks.measure import on_one_core
 
 from benchmarks import report
 
-NAMES = ("windows", "rules", "patterns", "single", "files", "policy", "memory", "growth", "handbook", "fuzz", "durable")
+NAMES = (
+    "windows",
+    "rules",
+    "patterns",
+    "single",
+    "files",
+    "policy",
+    "memory",
+    "growth",
+    "handbook",
+    "fuzz",
+    "durable",
+)
 
 
 def main() -> None:

@@ -143,7 +143,9 @@ def _peer(place: Path, policy: Policy, table: Any, rounds: int) -> dict[str, obj
     """Write the entries of a run again: bare SQLite, our journal, and the same through SQLAlchemy."""
     engine = _engine(place, policy)
     engine.submit_many(table).result()
-    for each in [engine.submit({**record, "id": f"s{n}"}) for n, record in enumerate(table.slice(0, 500).to_pylist())]:
+    for each in [
+        engine.submit({**record, "id": f"s{n}"}) for n, record in enumerate(table.slice(0, 500).to_pylist())
+    ]:
         each.result()
     entries = list(engine.stores.journal.read())
     one = [entry for entry in entries if entry.count == 1][-1]

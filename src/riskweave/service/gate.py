@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 
 from riskweave.service.accounts import Accounts
 from riskweave.service.problems import Problem
@@ -94,11 +93,11 @@ class Gate:
 def _session_token(cookie: bytes) -> str:
     if not cookie or len(cookie) > 16_384:
         return ""
-    try:
-        found = SimpleCookie(cookie.decode("latin-1")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found is not None and len(found.value) <= TOKEN_BYTES_MAX else ""
+    for part in cookie.decode("latin-1").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value if len(value) <= TOKEN_BYTES_MAX else ""
+    return ""
 
 
 def _own_page(csrf: bytes, site: bytes, token: str) -> None:

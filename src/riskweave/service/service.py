@@ -31,6 +31,8 @@ from riskweave.service.settings import Settings
 
 T = TypeVar("T")
 FOLLOW_BATCH = 5_000
+# How many decisions before the last stop the alert rules look at again, to know their windows.
+REMEMBERED = 10_000
 COMMAND_S = 600.0
 
 log = structlog.get_logger("riskweave.service")
@@ -141,16 +143,26 @@ class Service:
 
         Decisions made since this start come by themselves: the journal is read to where it ended.
         """
-        last, part = rolled_up_to(self.database), []
+        last = rolled_up_to(self.database)
         end = self.started_ms
+        known: list[Outcome] = []
+        part: list[Outcome] = []
         try:
-            for each in self.backend.stream(last + 1):
+            for each in self.backend.stream(max(1, last + 1 - REMEMBERED)):
                 if each.received_ms >= end:
                     break
-                part.append(outcome_of(each, self.live.scenario(each.event)))
+                outcome = outcome_of(each, self.live.scenario(each.event))
+                if each.sequence <= last:
+                    known.append(outcome)
+                    continue
+                if known:
+                    self.alerts.warm(known)
+                    known = []
+                part.append(outcome)
                 if len(part) >= FOLLOW_BATCH:
                     self._take_in(part)
                     part = []
+            self.alerts.warm(known)
             self._take_in(part)
         except Exception as error:  # the service serves without its past; it must say so
             self.reading_failed = f"the journal's past cannot be read: {type(error).__name__}"
