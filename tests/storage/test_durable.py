@@ -316,6 +316,14 @@ def test_decisions_are_found(tmp_path: Path) -> None:
         assert one == store.get(answers[3].request_id)
         assert one.event == given[3]
         assert store.get("nothing") is None
+        for name in ("e3", "e300"):
+            record = store.record(name)
+            assert record is not None
+            assert record.intact
+            assert (record.event, record.features) == (
+                given[int(name[1:])],
+                store.get(name).decision.features,
+            )  # type: ignore[union-attr]
         found, cursor = [], None
         while True:
             page = store.search(DecisionFilter(actions=("BLOCK",), rule="much"), cursor, limit=7)

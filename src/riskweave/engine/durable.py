@@ -898,7 +898,7 @@ class _Block:
     def _commit_fresh(self, decoded: Decoded, hashes: Any) -> None:
         engine = self.engine
         how = engine._how(0.0)
-        answers = engine._host.engine._answers
+        answers = engine._host.engine.answers
         decisions, how = engine._host.block(decoded, self._source(), how)
         if engine._host.failures.failed:
             engine._rests.failed(engine._host.failures.take())

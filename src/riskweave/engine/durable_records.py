@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS
+from riskweave.decision.outcome import Outcome
 from riskweave.engine.decisions import Decision, Decisions, Hit, ListMatch, python_value
 from riskweave.engine.matches import PatternMatch
 from riskweave.engine.ports import Kind
@@ -42,6 +43,7 @@ class _Rest(msgspec.Struct, omit_defaults=True, array_like=True):
     patterns: list[PatternMatch] = []
     elapsed: list[PatternMatch] = []
     incomplete: list[str] = []
+    outcome: Outcome | None = None
 
 
 class _One(msgspec.Struct, array_like=True):
@@ -83,6 +85,10 @@ class _Block(msgspec.Struct, array_like=True):
     pattern_start: bytes | None
     pattern_number: bytes | None
     matches: list[_Matched]
+    list_start: bytes | None = None
+    list_which: bytes | None = None
+    list_entries: list[ListMatch] = []
+    kept: list[bytes] = []
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -113,9 +119,13 @@ def read_shape(data: bytes) -> Shape:
 def pack_one(decision: Decision) -> _One:
     """Return one decision in its stored form."""
     rest = None
-    if decision.lists or decision.patterns or decision.elapsed or decision.incomplete:
+    if decision.lists or decision.patterns or decision.elapsed or decision.incomplete or decision.outcome:
         rest = _Rest(
-            list(decision.lists), list(decision.patterns), list(decision.elapsed), list(decision.incomplete)
+            list(decision.lists),
+            list(decision.patterns),
+            list(decision.elapsed),
+            list(decision.incomplete),
+            decision.outcome,
         )
     return _One(
         decision.event_id,
@@ -143,6 +153,7 @@ def encode_block(decisions: Decisions) -> bytes:
     if hits is not None and len(hits.matches):
         matches = [_Matched(row, match) for row, match in zip(hits.matches.row.tolist(), hits, strict=True)]
     ids = decisions.event_ids
+    listed = decisions.lists
     return _encoder.encode(
         _Block(
             None if ids is None else [None if each is None else str(each) for each in ids.to_pylist()],
@@ -155,8 +166,21 @@ def encode_block(decisions: Decisions) -> bytes:
             None if hits is None else hits.start.astype("<i4").tobytes(),
             None if hits is None else hits.number.astype("<i4").tobytes(),
             matches,
+            None if listed is None else listed.start.astype("<i4").tobytes(),
+            None if listed is None else listed.which.astype("<i4").tobytes(),
+            [] if listed is None else listed.entries,
+            _kept(decisions),
         )
     )
+
+
+def _kept(decisions: Decisions) -> list[bytes]:
+    """Return the numbers that a block was decided with; texts among them are told by the features."""
+    kept = decisions.kept
+    if kept is None:
+        return []
+    texts = set(kept.text_rows())
+    return [_floats(values) for row, values in enumerate(kept.values) if row not in texts]
 
 
 def _floats(values: NDArray[np.float64]) -> bytes:
@@ -227,6 +251,7 @@ class Record:
             assert self.block is not None
             rest = _Rest(patterns=[each.match for each in self.block.matches if each.row == index])
             rest.patterns = [each for each in rest.patterns if each.kind == "event"]
+            rest.lists = self._lists(index)
         return Decision(
             self.event_id(index),
             int(self.time_ms[index]),
@@ -239,9 +264,18 @@ class Record:
             () if duplicate else tuple(rest.elapsed),
             tuple(rest.incomplete),
             duplicate,
-            np.zeros(0),
-            tuple(numbers),
+            outcome=rest.outcome,
+            rule_numbers=tuple(numbers),
+            policy=self.shape.version,
         )
+
+    def _lists(self, index: int) -> list[ListMatch]:
+        block = self.block
+        if block is None or block.list_start is None or block.list_which is None:
+            return []
+        start = np.frombuffer(block.list_start, "<i4")
+        which = np.frombuffer(block.list_which, "<i4")[start[index] : start[index + 1]]
+        return [block.list_entries[number] for number in which.tolist()]
 
     def _value(self, k: int, index: int) -> object:
         assert self.block is not None

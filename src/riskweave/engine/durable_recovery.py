@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from riskweave.engine.durable_activation import Activation
 from riskweave.engine.durable_commands import Activated, decode_command, encode_command
 from riskweave.engine.durable_draft import Draft
-from riskweave.engine.durable_host import Host, Shapes, check, entries, policy_of, policy_row
+from riskweave.engine.durable_host import Host, How, Shapes, body_event, check, entries, policy_of, policy_row
 from riskweave.engine.durable_records import shape_of
 from riskweave.engine.engine import Engine
 from riskweave.engine.ports import Entry, Kind, PolicyRow, SnapshotFile, Stores, Tip
+from riskweave.engine.record import Record as DecisionRecord
 from riskweave.engine.snapshot import Snapshot
 from riskweave.errors import RiskweaveError, StateError, StorageFailed
 from riskweave.policy.policy import Policy
@@ -162,6 +163,26 @@ def first_host(stores: Stores) -> Host:
         raise StorageFailed("the journal does not begin with a policy; restore a backup")
     row = policy_row(stores, command.policy)
     return Host(Engine(policy_of(stores, row)), row)
+
+
+def record_at(stores: Stores, position: int) -> DecisionRecord | None:
+    """Return the whole record of a decision, decided again by an engine as it was; None when there is none.
+
+    Raises StorageFailed when it does not come out as it was answered.
+    """
+    entry = stores.journal.at(position) or stores.archive.at(position)
+    if entry is None or not entry.kind.holds_events:
+        return None
+    shapes = Shapes(stores)
+    then = shapes.record(check(entry)).decision(position - entry.position)
+    host = host_at(stores, position - 1)
+    decision, _ = host.one(body_event(entry, position - entry.position), How.of(entry))
+    same = (decision.action, decision.features, decision.rules) == (then.action, then.features, then.rules)
+    if not same or not (decision.score == then.score or decision.score != decision.score):
+        raise StorageFailed(f"the decision at {position} does not come out as it was answered; see `verify`")
+    if host.engine.latest is None or host.engine.latest.decision is not decision:
+        return None  # the rung `safe` had the say, not the policy
+    return host.engine.record(decision)
 
 
 def position_before(stores: Stores, time_ms: int) -> int:

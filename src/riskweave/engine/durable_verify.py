@@ -12,6 +12,18 @@ from riskweave.engine.durable_recovery import base_host, fault, first_host
 from riskweave.engine.ports import Entry, Kind, Stores
 from riskweave.errors import RiskweaveError, StorageFailed
 
+_COMPARED = (
+    "action",
+    "score",
+    "rules",
+    "time_ms",
+    "lists",
+    "patterns",
+    "elapsed",
+    "incomplete",
+    "outcome",
+)
+
 
 @dataclass
 class Verified:
@@ -105,7 +117,7 @@ def difference(shapes: Shapes, entry: Entry, record: bytes) -> str:
         if first == second:
             continue
         place = f"position {entry.position + row} (event `{first.event_id}`)"
-        for name in ("action", "score", "rules", "time_ms", "lists", "patterns", "elapsed", "incomplete"):
+        for name in _COMPARED:
             if getattr(first, name) != getattr(second, name):
                 return f"{place}: {name} was {getattr(first, name)}, is now {getattr(second, name)}"
         for name, value in first.features.items():

@@ -11,8 +11,10 @@ from riskweave.batch import ACTIONS
 from riskweave.engine.durable_answers import sequence_of
 from riskweave.engine.durable_first import FirstAnswers, Opened, stored
 from riskweave.engine.durable_host import body_events, check, entries
+from riskweave.engine.durable_recovery import record_at
 from riskweave.engine.memory import content_of
 from riskweave.engine.ports import RUNGS, DecisionFilter, DecisionPage, Entry, StoredDecision, Stores
+from riskweave.engine.record import Record as DecisionRecord
 from riskweave.events.hashing import hash_text
 
 # A page looks at no more decisions than this; its cursor goes on from there.
@@ -42,6 +44,11 @@ class Decisions:
             return None
         with self._lock:
             return self._first.at(sequence)
+
+    def record(self, identity: str) -> DecisionRecord | None:
+        """Return the whole record of a decision, by event id or request id: decided again, and compared."""
+        found = self.get(identity)
+        return None if found is None else record_at(self.stores, found.sequence)
 
     def search(
         self, filters: DecisionFilter | None = None, cursor: int | None = None, limit: int = 100
