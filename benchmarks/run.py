@@ -11,6 +11,7 @@ growth    events/s against rules, features, entities, window length, state size 
 handbook  the Handbook's features, compared with the oracle
 fuzz      a hundred thousand hostile expressions
 durable   decisions on disk before they are told, beside plain SQLite inserts
+service   the same over HTTP, beside the same server echoing JSON; batches; malformed bodies
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
 """
@@ -38,6 +39,7 @@ NAMES = (
     "handbook",
     "fuzz",
     "durable",
+    "service",
 )
 
 
