@@ -45,8 +45,8 @@ class Mortal:
         )
         self.pid = 0
 
-    def live(self, relaxed: bool = False) -> socket.socket:
-        """Begin a life; return a connection to it."""
+    def born(self, relaxed: bool = False) -> None:
+        """Begin a life."""
         Path(self.socket_path).unlink(missing_ok=True)
         assert self.parent.stdin is not None
         assert self.parent.stdout is not None
@@ -54,6 +54,10 @@ class Mortal:
         self.parent.stdin.write(json.dumps(life) + "\n")
         self.parent.stdin.flush()
         self.pid = int(self.parent.stdout.readline())
+
+    def live(self, relaxed: bool = False) -> socket.socket:
+        """Begin a life; return a connection to it."""
+        self.born(relaxed)
         until = time.monotonic() + 60
         while True:
             caller = socket.socket(socket.AF_UNIX)
@@ -253,6 +257,11 @@ def assert_same_state(first: Engine, second: Engine) -> None:
 def lives(mortal: Mortal, client: Client, kills: int, plan: list[list[dict[str, Any]]]) -> Iterator[int]:
     """Live and die so many times, at random moments; what `plan` says is asked first in each life."""
     for number in range(kills):
+        if client.draw.random() < 0.25:
+            # It dies on its way, before it could answer anything.
+            mortal.born()
+            time.sleep(client.draw.uniform(0.0, 0.2))
+            mortal.kill()
         caller = mortal.live()
         first = plan[number % len(plan)] if plan else []
         client.talk(caller, mortal, time.monotonic() + client.draw.uniform(0.0, 0.25), list(first))

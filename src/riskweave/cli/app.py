@@ -323,6 +323,72 @@ def users_key(
 
 
 @app.command()
+def actions(
+    policy: PolicyPath,
+    out: Annotated[Path | None, typer.Option(help="Where the picture goes (SVG).")] = None,
+    costs: Annotated[int, typer.Option(help="Which set of costs, counted from 0.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Show which action wins at which amount and probability of fraud."""
+    from riskweave.cli import deciding
+
+    deciding.actions(policy, out, costs, as_json)
+
+
+@app.command()
+def bands(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Decisions or features with labels (Parquet).")
+    ],
+    column: Annotated[str, typer.Option(help="The column to cut into bands.")],
+    label: Annotated[str, typer.Option(help="The column of the truth (0 and 1, or true and false).")],
+    most: Annotated[int, typer.Option(min=2, max=50, help="At most so many bands.")] = 4,
+    least_events: Annotated[int, typer.Option(min=1, help="At least so many events in each.")] = 100,
+    direction: Annotated[str, typer.Option(help="The share of fraud is rising, falling, or any.")] = "any",
+    as_json: Json = False,
+) -> None:
+    """Learn bands of a score from labelled history: monotone, by information gain."""
+    from riskweave.cli import deciding
+
+    deciding.bands(data, column, label, most, least_events, direction, as_json)
+
+
+@app.command()
+def capacity(
+    policy: PolicyPath,
+    events: Annotated[list[Path], typer.Argument(metavar="EVENTS...", help="The history, in arrival order.")],
+    per_hour: Annotated[float, typer.Option(min=0.0, help="How many events reviewers can look at an hour.")],
+    as_json: Json = False,
+) -> None:
+    """Solve the price of reviewers' time over history, for `capacity:` of the policy."""
+    from riskweave.cli import deciding
+
+    deciding.capacity(policy, events, per_hour, as_json)
+
+
+@app.command()
+def network(
+    source: Annotated[
+        Path, typer.Argument(metavar="NETWORK", help="A .bif (or .bif.gz) file, a YAML file, or a policy.")
+    ],
+    target: Annotated[list[str] | None, typer.Option(help="Whose posterior; may be repeated.")] = None,
+    evidence: Annotated[list[str] | None, typer.Option(help="What is known: A=a,B=b.")] = None,
+    likelihood: Annotated[
+        list[str] | None, typer.Option(help="What is half known: A=0.2:0.7:0.1, a weight per state.")
+    ] = None,
+    mpe: Annotated[
+        bool, typer.Option("--mpe", help="The most probable state of all nodes together.")
+    ] = False,
+    bif: Annotated[bool, typer.Option("--bif", help="Print the network as BIF.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a Bayesian network: posteriors, the most probable explanation, its nodes."""
+    from riskweave.cli import network as asking
+
+    asking.ask(source, target or [], evidence or [], likelihood or [], mpe, bif, as_json)
+
+
+@app.command()
 def simulate(
     scenario: Annotated[str, typer.Argument(help="Which world: `starter`.")] = "starter",
     events: Annotated[int, typer.Option(min=100, max=50_000_000, help="How many events.")] = 100_000,

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from riskweave.batch import ACTIONS, Layout
-from riskweave.decision.belief import Belief, ColumnBelief
+from riskweave.decision.belief import Belief, ColumnBelief, NetworkReader
 from riskweave.decision.money import NUMBERS, PRICE, SHARES, SIGNED, default_of
 from riskweave.decision.plan import (
     Adjustment,
@@ -86,7 +86,9 @@ class DecisionCompiler:
         self.names = names
         self.scores = scores
         self.folder = folder
-        self.typed: dict[str, Typed] = {}
+        # What the amount of each set is computed from, and the rows that are assumed to have a value.
+        self.amounts: list[Typed] = []
+        self.assumed: dict[int, float] = {}
 
     def compile(
         self, bands: Bands, risks: Sequence[int], patterns: Typed | None, floor: int, ceiling: int, stage: int
@@ -164,6 +166,11 @@ class DecisionCompiler:
         evidence = [self._evidence(each) for each in spec.evidence]
         belief = self._belief(evidence)
         sets = [self._costs(each) for each in spec.costs]
+        for name, span, value in spec.assume:
+            node = self.names.check(name, span)
+            if not isinstance(node, Col) or not (node.type.is_number or node.type is Type.BOOL):
+                raise PolicyError(f"`{name}` cannot be assumed: it is no field, attribute or feature", span)
+            self.assumed[node.index] = value
         adjustments = tuple(self._adjustment(each) for each in spec.adjustments)
         tests = tuple(self._test(each) for each in spec.tests)
         hysteresis = self._hysteresis()
@@ -189,6 +196,8 @@ class DecisionCompiler:
 
     def _costs(self, spec: CostsSpec) -> tuple[int, tuple[Number, ...]]:
         found = []
+        amount = spec.numbers["amount"]
+        self.amounts.append(self.names.check(amount.text(), amount.span))
         for name in NUMBERS:
             node = spec.numbers.get(name)
             number = Number(-1, default_of(name))
@@ -249,11 +258,27 @@ class DecisionCompiler:
 
     def _belief(self, evidence: Sequence[EvidenceColumn]) -> Belief:
         spec = self.spec
-        for each, node in (("target", spec.target), ("fraud", spec.fraud)):
-            if node is not None:
-                raise PolicyError(f"`{each}` belongs to a `network`, and there is none", spec.span)
+        if spec.network is not None:
+            if spec.belief is not None:
+                raise spec.belief.error("a policy has a `belief` or a `network`, not both", "take one away")
+            if spec.prior is not None:
+                raise PolicyError("a `network` has its own prior", spec.span, "take `prior` away")
+            if not evidence:
+                raise spec.network.error("a `network` without `evidence` only knows its prior")
+            reader = NetworkReader(spec.network, self.folder, spec.network.span, spec.target, spec.fraud)
+            for each, column in zip(spec.evidence, evidence, strict=True):
+                reader.add(each, column.row, column.type, self.names.code)
+            return reader.belief()
+        for name, said in (("target", spec.target), ("fraud", spec.fraud)):
+            if said is not None:
+                raise PolicyError(f"`{name}` belongs to a `network`, and there is none", spec.span)
         name, row = self._belief_row()
-        return ColumnBelief(name, row, DEFAULT_PRIOR if spec.prior is None else spec.prior)
+        return ColumnBelief(
+            name,
+            row,
+            DEFAULT_PRIOR if spec.prior is None else spec.prior,
+            tuple(each.node for each in evidence),
+        )
 
     def _belief_row(self) -> tuple[str, int]:
         spec = self.spec

@@ -31,6 +31,8 @@ NUMBERS = (*PLAIN, *(f"{part}.{key}" for part, keys in NESTED.items() for key in
 # Set by the capacity, not by the analyst.
 PRICE = len(NUMBERS)
 
+_PLACE = {name: place for place, name in enumerate((*NUMBERS, "price"))}
+
 # What a number is when it is left out or unknown. NaN for `lost_margin`: the same as `margin`.
 DEFAULTS = {
     "customer_passes": 1.0,
@@ -71,7 +73,7 @@ class Costs:
         return cls(bounded([float(numbers.get(name, default_of(name))) for name in (*NUMBERS, "price")]))
 
     def __getitem__(self, name: str) -> float:
-        return self.numbers[PRICE if name == "price" else NUMBERS.index(name)]
+        return self.numbers[_PLACE[name]]
 
     def parts(self, action: str, p: float) -> dict[str, float]:
         """Return what `action` is expected to bring, part by part, in the order in which it is told."""
@@ -119,9 +121,9 @@ def bounded(numbers: list[float]) -> tuple[float, ...]:
         elif name not in SIGNED:
             number = max(number, 0.0)
         found.append(number)
-    at = NUMBERS.index("lost_margin")
+    at = _PLACE["lost_margin"]
     if found[at] != found[at]:
-        found[at] = found[NUMBERS.index("margin")]
+        found[at] = found[_PLACE["margin"]]
     return tuple(found)
 
 

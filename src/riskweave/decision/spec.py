@@ -78,6 +78,7 @@ class CostsSpec:
     when: Node | None
     numbers: dict[str, Node]
     priced: tuple[str, ...]
+    spans: dict[str, Span]
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +289,8 @@ def _costs(node: Node, when: Node | None, name: str) -> CostsSpec:
             inner.need(key)
         if part.upper() not in priced:
             priced.append(part.upper())
-    return CostsSpec(name, node.span, when, numbers, tuple(sorted(priced, key=ACTIONS.index)))
+    spans = {part.upper(): node.key_span(part) for part in NESTED if part in node}
+    return CostsSpec(name, node.span, when, numbers, tuple(sorted(priced, key=ACTIONS.index)), spans)
 
 
 def _test(name: str, node: Node, span: Span) -> TestSpec:

@@ -201,6 +201,20 @@ class Kept:
         found: NDArray[np.float64] = self.values[self.plan.kept_rows.index(row)]
         return found
 
+    def open_actions(self) -> NDArray[np.bool_]:
+        """Return which actions (rows) floors and ceilings left open."""
+        bounds = self.plan.bounds
+        low = np.fmax(self.row(bounds.floor_row), 0.0)
+        for each in bounds.floors:
+            low = np.where(self.row(each.row) != 0.0, np.maximum(low, each.action), low)
+        high = np.fmin(self.row(bounds.ceiling_row), len(ACTIONS) - 1)
+        for each in bounds.ceilings:
+            high = np.where(self.row(each.row) != 0.0, np.minimum(high, each.action), high)
+        high = np.maximum(high, low)
+        actions = np.arange(len(ACTIONS))[:, None]
+        found: NDArray[np.bool_] = (actions >= low) & (actions <= high)
+        return found
+
     def text_rows(self) -> list[int]:
         """Return which of `values` are codes of texts."""
         if not isinstance(self.plan, UtilityPlan):

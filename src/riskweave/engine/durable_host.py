@@ -362,7 +362,13 @@ def entries(stores: Stores, first: int, last: int | None = None) -> Iterator[Ent
     if first < kept_from:
         until = kept_from - 1 if last is None else min(last, kept_from - 1)
         yield from map(check, stores.archive.read(first, until))
-    yield from map(check, stores.journal.read(max(first, kept_from), last))
+    expected = max(first, kept_from)
+    for entry in stores.journal.read(expected, last):
+        if entry.position > expected:
+            # They went to the archive while we were reading.
+            yield from map(check, stores.archive.read(expected, entry.position - 1))
+        yield check(entry)
+        expected = entry.last + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def _digest(self) -> str:
         bare = msgspec.structs.replace(self, checksum="")
-        return hashlib.sha256(msgspec.msgpack.encode(bare)).hexdigest()
+        return hashlib.sha256(bare.to_json()).hexdigest()
 
     def to_bytes(self) -> bytes:
         """Return compact msgpack."""
@@ -87,21 +87,59 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
         """Read what `to_bytes` gave; raises StateError."""
-        return _checked(msgspec.msgpack.Decoder(cls), data)
+        record: Record = _checked(msgspec.msgpack.Decoder(cls), data)
+        return record
 
     def to_json(self) -> bytes:
         """Return JSON text."""
-        return msgspec.json.encode(self)
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        return msgspec.json.encode(values | {"outcome": plain_outcome(self.outcome)})
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Record:
         """Read what `to_json` gave; raises StateError."""
-        return _checked(msgspec.json.Decoder(cls), data.encode() if isinstance(data, str) else data)
+        record = _checked(_JSON, data.encode() if isinstance(data, str) else data)
+        values = {name: getattr(record, name) for name in cls.__struct_fields__}
+        return cls(**(values | {"outcome": read_outcome(record.outcome)}))
 
 
-def _checked(decoder: Any, data: bytes) -> Record:
+class _JsonRecord(Record, frozen=True, kw_only=True):
+    """A record whose outcome is not read yet."""
+
+    outcome: Any = None
+
+
+_JSON = msgspec.json.Decoder(_JsonRecord)
+
+
+def plain_outcome(outcome: Outcome | None) -> Any:
+    """Return an outcome as JSON values: what is no finite number is told in letters."""
+    return None if outcome is None else _in_letters(msgspec.to_builtins(outcome))
+
+
+def read_outcome(value: Any) -> Outcome | None:
+    """Read what `plain_outcome` gave; raises StateError."""
+    if value is None:
+        return None
     try:
-        record: Record = decoder.decode(data)
+        return msgspec.convert(value, Outcome, strict=False)
+    except msgspec.ValidationError as error:
+        raise StateError(f"this is no decision record: {error}") from None
+
+
+def _in_letters(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if value != value else "inf" if value > 0 else "-inf"
+    if isinstance(value, dict):
+        return {name: _in_letters(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_in_letters(each) for each in value]
+    return value
+
+
+def _checked(decoder: Any, data: bytes) -> Any:
+    try:
+        record = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StateError(f"this is no decision record: {error}") from None
     if record.schema != SCHEMA:

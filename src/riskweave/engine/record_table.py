@@ -9,10 +9,18 @@ import msgspec
 import numpy as np
 
 from riskweave.batch import ACTIONS, Batch
-from riskweave.decision.outcome import Outcome
 from riskweave.engine.decisions import Decision, ListMatch, arrow_column
 from riskweave.engine.matches import PatternMatch, made_by_time, match_at
-from riskweave.engine.record import SCHEMA, Column, Record, Value, plain_event, recorded
+from riskweave.engine.record import (
+    SCHEMA,
+    Column,
+    Record,
+    Value,
+    plain_event,
+    plain_outcome,
+    read_outcome,
+    recorded,
+)
 from riskweave.engine.recorder import Recorder
 from riskweave.errors import StateError
 from riskweave.expressions.types import Type
@@ -41,7 +49,7 @@ class _Told(msgspec.Struct, frozen=True, omit_defaults=True):
     patterns: list[PatternMatch] = []
     elapsed: list[PatternMatch] = []
     incomplete: list[str] = []
-    outcome: Outcome | None = None
+    outcome: Any = None
 
 
 def record_table(
@@ -61,7 +69,7 @@ def record_table(
             list(each.patterns),
             elapsed.get(row, []),
             list(each.incomplete),
-            each.outcome,
+            plain_outcome(each.outcome),
         )
         for row, each in enumerate(decisions)
     ]
@@ -131,7 +139,7 @@ def record_of(row: Mapping[str, Any], metadata: Mapping[bytes, bytes] | None) ->
         patterns=told.patterns,
         elapsed=told.elapsed,
         incomplete=told.incomplete,
-        outcome=told.outcome,
+        outcome=read_outcome(told.outcome),
     ).sealed()
 
 

@@ -251,11 +251,21 @@ def put_belief(values, row, prior, out):
 
 
 @kernel
+def put_posterior(posterior, fraud, prior, values, out):
+    """Fill row `out` with the probability of the states `fraud`; the prior where evidence cannot occur."""
+    for i in range(values.shape[1]):
+        p = 0.0
+        for k in range(fraud.size):
+            p += posterior[fraud[k], i]
+        values[out, i] = min(max(p, 0.0), 1.0) if p == p else prior
+
+
+@kernel
 def put_states(values, nodes, cuts, indices):
     """Fill `indices[k, i]` with the state of evidence k; the node's number of states when it is unknown.
 
-    `nodes[k]` is (row, first cut, end, first state, number of states, 1 for values to be equal to, state of
-    any other value). Between cuts the state is how many of them the value has reached; a value to be
+    `nodes[k]` is (row, first cut, end, 0, number of states, 1 for values to be equal to, state of any
+    other value). Between cuts the state is how many of them the value has reached; a value to be
     equal to has its state in `cuts` after the values themselves.
     """
     for k in range(nodes.shape[0]):

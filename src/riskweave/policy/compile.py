@@ -84,6 +84,7 @@ class Compilation:
     lists: ListsCompiler
     patterns: PatternsCompiler
     rules: RulesCompiler
+    decision: DecisionCompiler
 
 
 def compile_policy(policy: Policy, pool: StringPool) -> Plan:
@@ -210,7 +211,7 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
         labels={name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())},
         texts=np.array(sorted(texts), np.int64),
     )
-    return Compilation(plan, scope, lists, patterns, rules)
+    return Compilation(plan, scope, lists, patterns, rules, decision)
 
 
 def _patterns(

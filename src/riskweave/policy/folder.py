@@ -142,7 +142,7 @@ def _joined(first: Node, second: Node) -> Node:
 
 def content_files(folder: Path) -> list[Path]:
     """Return the files of a folder that a policy may read: YAML files, tables and models."""
-    suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx"}
+    suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx", ".bif", ".gz"}
     return sorted(
         file
         for file in folder.rglob("*")

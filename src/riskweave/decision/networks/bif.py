@@ -330,7 +330,7 @@ class _Parser:
             raise self._error(
                 f"`{child.text}` has no row for ({', '.join(row_states)})",
                 child,
-                f"{len(missing)} rows are missing; `default` stands for all that are not written",
+                f"rows missing: {len(missing)}; `default` stands for all that are not written",
             )
         return Node(child.text, own, tuple(each.text for each in parents), table)
 

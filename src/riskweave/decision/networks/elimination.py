@@ -20,7 +20,7 @@ from riskweave.decision.networks.factors import Factor, max_out, multiply, restr
 from riskweave.decision.networks.node import Network
 from riskweave.decision.networks.ordering import min_fill
 from riskweave.decision.networks.separation import requisite
-from riskweave.errors import PolicyError
+from riskweave.errors import PolicyError, Span
 
 Evidence = Mapping[str, str]
 Likelihood = Mapping[str, Sequence[float]]
@@ -42,9 +42,12 @@ def joint(
     question = Question.of(network, evidence, likelihood)
     for target in targets:
         network[target]
+    for number, target in enumerate(targets):
+        if target in targets[:number]:
+            raise PolicyError(f"`{target}` is asked for twice")
     table = question.weights(targets).table
     total = table.sum()
-    if not total > 0.0:
+    if not total > 0.0 or question.cannot_occur():
         return np.full(table.shape, np.nan)
     found: NDArray[np.float64] = table / total
     return found
@@ -52,12 +55,7 @@ def joint(
 
 def log_probability(network: Network, evidence: Evidence, likelihood: Likelihood = _NONE) -> float:
     """Return ln P(evidence); -inf when it cannot occur. With likelihoods it is their expected weight."""
-    question = Question.of(network, evidence, likelihood)
-    seen = [*question.hard, *question.soft]
-    factors = question.factors(seen, everything=True)
-    left = multiply(question.without(factors, keep=()), question.sizes)
-    value = float(left.table)
-    return math.log(value) + left.scale if value > 0.0 else -math.inf
+    return Question.of(network, evidence, likelihood).log_probability()
 
 
 def most_probable(network: Network, evidence: Evidence, likelihood: Likelihood = _NONE) -> dict[str, str]:
@@ -84,7 +82,7 @@ def most_probable(network: Network, evidence: Evidence, likelihood: Likelihood =
     for factor in factors:
         best = min(best, float(factor.table.max()))
     if not best > 0.0:
-        raise PolicyError("this evidence cannot occur: the network gives it the probability 0")
+        raise PolicyError("this evidence cannot occur: its probability is 0", Span("network"))
     states = dict(question.hard_numbers)
     for variable, variables, chosen in reversed(trace):
         states[variable] = int(chosen[tuple(states[each] for each in variables)])
@@ -141,6 +139,23 @@ class Question:
         ]
         return [scaled(factor) for factor in found]
 
+    def log_probability(self) -> float:
+        """Return ln P(what is known); -inf when it cannot occur."""
+        factors = self.factors([*self.hard, *self.soft], everything=True)
+        left = multiply(self.without(factors, keep=()), self.sizes)
+        value = float(left.table)
+        return math.log(value) + left.scale if value > 0.0 else -math.inf
+
+    def cannot_occur(self) -> bool:
+        """Tell whether what is known contradicts itself, be it far from what is asked.
+
+        Only a table with a 0 among those above the evidence can make it so.
+        """
+        above = _with_ancestors(self.network, [*self.hard, *self.soft])
+        if not above & self.network.with_zeros and not any((each == 0).any() for each in self.soft.values()):
+            return False
+        return self.log_probability() == -math.inf
+
     def weights(self, targets: Sequence[str]) -> Factor:
         """Return what is proportional to P(targets, evidence), one axis per target."""
         asked = [self.number[name] for name in targets]
@@ -173,12 +188,12 @@ def weights_of(network: Network, name: str, weights: Sequence[float]) -> NDArray
     if array.shape != (len(node.states),):
         raise PolicyError(
             f"the likelihood of `{name}` has {array.size} numbers",
-            None,
+            Span("network"),
             f"one per state: {', '.join(node.states)}",
         )
     if not np.isfinite(array).all() or (array < 0).any() or not (array > 0).any():
         raise PolicyError(
-            f"the likelihood of `{name}` must be of finite numbers >= 0, not all of them 0", None
+            f"the likelihood of `{name}` must be of finite numbers >= 0, not all of them 0", Span("network")
         )
     return array
 

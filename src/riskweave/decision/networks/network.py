@@ -181,7 +181,7 @@ def _fill_rows(
         row_states = [states[parent][number] for parent, number in zip(parents, missing[0], strict=True)]
         raise node.error(
             f"`{node.path}` has no row for `{', '.join(row_states)}`",
-            f"{len(missing)} rows are missing; `{DEFAULT}` stands for all that are not written",
+            f"rows missing: {len(missing)}; `{DEFAULT}` stands for all that are not written",
         )
 
 

@@ -88,7 +88,7 @@ class Network:
         if found is None:
             raise PolicyError(
                 f"the network has no node `{name}`",
-                None,
+                Span("network"),
                 did_you_mean(name, self.nodes) or f"nodes: {_some(self.nodes)}",
             )
         return found
@@ -99,7 +99,7 @@ class Network:
         if state not in states:
             raise PolicyError(
                 f"node `{name}` has no state `{state}`",
-                None,
+                Span("network"),
                 did_you_mean(state, states) or f"states: {_some(states)}",
             )
         return states.index(state)
@@ -112,6 +112,11 @@ class Network:
             for parent in node.parents:
                 found[parent].append(node.name)
         return {name: tuple(each) for name, each in found.items()}
+
+    @cached_property
+    def with_zeros(self) -> frozenset[str]:
+        """The nodes whose table says that something cannot be."""
+        return frozenset(name for name, node in self.nodes.items() if (node.table == 0).any())
 
     @cached_property
     def version(self) -> str:
