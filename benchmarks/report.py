@@ -492,6 +492,30 @@ a snapshot and {result["restart_replay_s"]:.1f} s when {short(result["events"])}
 """
 
 
+def service(result: Result) -> str:
+    rows = table(
+        ("requests per second (p50 / p99 in ms)", "1 connection", "16", "64"),
+        *(
+            (name, *(_requests(result[name][connections]) for connections in ("1", "16", "64")))
+            for name in ("echo", "durable", "relaxed")
+        ),
+    )
+    steady = result["durable"]["steady"]
+    return f"""
+## The service over HTTP
+
+The starter policy; client and server share this machine's {result["cores"]} cores. `echo` is the same server answering with
+what it was sent. {rows}
+At a steady 2,000 requests per second a durable answer comes after {steady["p50"] / 1e3:.1f} ms (p50) and {steady["p99"] / 1e3:.1f} ms (p99), measured
+from when it was due. The batch endpoint decides {short(result["durable"]["batch_decisions_per_s"])} events per second durably from JSON Lines. 100,000
+malformed bodies were answered {", ".join(f"{count:,} times {status}" for status, count in sorted(result["fuzz"].items()))}.
+"""
+
+
+def _requests(figures: Mapping[str, float]) -> str:
+    return f"{short(figures['per_s'])} ({figures['p50'] / 1e3:.1f} / {figures['p99'] / 1e3:.1f})"
+
+
 SECTIONS: dict[str, Callable[[Result], str]] = {
     "windows": windows,
     "rules": rules,
@@ -507,6 +531,7 @@ SECTIONS: dict[str, Callable[[Result], str]] = {
     "decision": decision,
     "explanation": explanation,
     "durable": durable,
+    "service": service,
     "fuzz": fuzz,
 }
 

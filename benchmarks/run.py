@@ -14,6 +14,7 @@ scoring   models on one event and in batches, contributions  beside LightGBM, Py
 decision  evidence to action with four utilities and three tests, beside NumPy
 explanation  a full explanation of a decision  beside the decision itself
 durable   decisions on disk before they are told, beside plain SQLite inserts
+service   the same over HTTP, beside the same server echoing JSON; batches; malformed bodies
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -45,6 +46,7 @@ NAMES = (
     "decision",
     "explanation",
     "durable",
+    "service",
     "fuzz",
 )
 
