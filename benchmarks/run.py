@@ -3,12 +3,14 @@
 windows   workload b in batches            beside Polars and DuckDB, outputs compared
 rules     workload a with 100..2,000 rules beside NumPy, hits compared
 patterns  workload c, many patterns, a flood  beside a Python loop, matches compared
+decision  evidence to action with four utilities and three tests, beside NumPy
 single    one event from a dict to a decision; one event against 1,000 rules
 files     Parquet in, Parquet out
 policy    a policy of 1,000 rules becomes live; first and later starts
 memory    bytes per event kept and per idle key; ten million events over a million keys
 growth    events/s against rules, features, entities, window length, state size (plots)
 handbook  the Handbook's features, compared with the oracle
+networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals compared; compiled posteriors
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -25,7 +27,20 @@ from benchmarks.measure import on_one_core
 
 from benchmarks import report
 
-NAMES = ("windows", "rules", "patterns", "single", "files", "policy", "memory", "growth", "handbook", "fuzz")
+NAMES = (
+    "windows",
+    "rules",
+    "patterns",
+    "decision",
+    "single",
+    "files",
+    "policy",
+    "memory",
+    "growth",
+    "handbook",
+    "networks",
+    "fuzz",
+)
 
 
 def main() -> None:

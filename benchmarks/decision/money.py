@@ -6,7 +6,7 @@
 A mapping is a JSON object with the fields of `Mapping` below. TRAIN comes before TEST in time. The
 first 60 % of TRAIN fit a model (LightGBM, one thread), the next 15 % calibrate it, the last 25 % (the
 "training weeks") choose thresholds and count the network's tables. All ways to decide get the same
-calibrated score, and pay by the same table of costs; only `utility` sees the amount beside it.
+score, and pay by the same table of costs; only `utility` sees the amount beside it.
 
 Loss is what an action brought less than the best action would have, had the truth been known; results
 of step-ups and reviews are counted at their chances. Intervals: 2.5 % and 97.5 % of 2,000 bootstrap
@@ -252,8 +252,8 @@ def learned(fit: Events, calibrate: Events) -> Any:
     booster = lightgbm.train(options, lightgbm.Dataset(fit.features, fit.fraud.astype(float)), 150)
     curve = IsotonicRegression(y_min=1e-5, y_max=1 - 1e-5, out_of_bounds="clip")
     curve.fit(booster.predict(calibrate.features), calibrate.fraud)
-    # A little of the raw score keeps the order of events that one step of the curve would tie.
-    return lambda features: 0.98 * curve.predict(raw := booster.predict(features)) + 0.02 * raw
+    # A trace of the raw score keeps the order of events that one step of the curve would tie.
+    return lambda features: curve.predict(raw := booster.predict(features)) + 1e-9 * raw
 
 
 # ---- money
@@ -365,9 +365,14 @@ def weighted(mapping: Mapping, before: Events, after: Events, score: np.ndarray)
 def by_utility(
     mapping: Mapping, weeks: Events, score_weeks: np.ndarray, after: Events, score: np.ndarray, network: bool
 ) -> np.ndarray:
+    from sklearn.isotonic import IsotonicRegression
+
     section: dict[str, Any] = {"costs": {"amount": "amount", **mapping.costs}}
     if not network:
-        return decide({**section, "belief": "score"}, after, score)
+        # What is believed is calibrated on the training weeks: thresholds have seen them too.
+        curve = IsotonicRegression(y_min=1e-5, y_max=1 - 1e-5, out_of_bounds="clip")
+        curve.fit(score_weeks, weeks.fraud)
+        return decide({**section, "belief": "score"}, after, curve.predict(score))
     cuts = {
         "score": learn_bands(
             score_weeks, weeks.fraud, bands_max=SCORE_BANDS, events_min=50, rising=True
@@ -435,8 +440,8 @@ def text_of(result: dict[str, Any]) -> str:
     lines.append("")
     for name, each in result["saved_per_1000_beside_training_thresholds"].items():
         lines.append(
-            f"{name}: loses {each['mean']:,.0f} ({each['low']:,.0f} .. {each['high']:,.0f}) less than the best "
-            "thresholds of the training weeks"
+            f"{name}: loses {each['mean']:,.0f} ({each['low']:,.0f} .. {each['high']:,.0f}) less than the "
+            "best thresholds of the training weeks"
         )
     return "\n".join(lines)
 

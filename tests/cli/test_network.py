@@ -49,11 +49,11 @@ def test_a_posterior_is_bayes_rule(path):
 
 def test_likelihoods_and_the_most_probable_explanation(path):
     found = json.loads(
-        ask(path, "--target", "fraud", "--target", "night", "--likelihood", "risk=0:1:3", "--mpe", "--json")
+        ask(path, "--target", "fraud", "--target", "night", "--likelihood", "risk=0:1:2", "--mpe", "--json")
     )
-    yes, no = 0.1 * (0.3 + 3 * 0.6), 0.9 * (0.15 + 3 * 0.05)
+    yes, no = 0.1 * (0.3 + 2 * 0.6), 0.9 * (0.15 + 2 * 0.05)
     assert found["posterior"]["fraud"]["yes"] == pytest.approx(yes / (yes + no))
-    assert found["likelihood"] == {"risk": [0, 1, 3]}
+    assert found["likelihood"] == {"risk": [0, 1, 2]}
     assert found["most_probable"] == {"fraud": "no", "risk": "mid", "night": "no"}
 
 

@@ -157,3 +157,7 @@ def test_parts_add_up_to_what_is_expected(given_costs, p):
     for a, action in enumerate(["PASS", "MFA", "REVIEW", "BLOCK"]):
         parts = Costs.of(numbers).parts(action, p)
         assert sum(parts.values()) == pytest.approx(oracle.expected(a, n, p), abs=1e-9 * scale)
+        ends = Costs.of(numbers).ends(action)
+        assert ends == pytest.approx(
+            [oracle.brings(a, n, True), oracle.brings(a, n, False)], abs=1e-9 * scale
+        )

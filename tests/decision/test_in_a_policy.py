@@ -1,8 +1,10 @@
 """A policy that decides by utility: the same bytes any way it runs, and outcomes that say what happened."""
 
+import dataclasses
 import math
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from riskweave import Engine, Policy, Snapshot
 from riskweave.batch import ACTIONS
 from riskweave.decision.networks.elimination import posterior
 from riskweave.decision.networks.network import read_network
+from riskweave.decision.outcome import Outcome
 from riskweave.document import from_python
 from tests.decision.world import NETWORK, TESTS, policy, stream
 from tests.oracles import decision as oracle
@@ -262,3 +265,16 @@ def test_the_columns_of_many_are_those_of_one():
     assert np.array_equal(many.probability[~many.duplicate], many.score[~many.duplicate])
     for i, outcome in enumerate(outcomes(engine, many)):
         assert [each.expected for each in outcome.economics] == many.utilities[:, i].tolist()
+
+
+def test_an_outcome_told_later_is_the_one_told_now():
+    told = Engine(POLICY).decide(stream(1, 1)[0]).outcome
+    written = msgspec.msgpack.encode(told)
+    again = msgspec.msgpack.decode(written, type=Outcome)
+    assert told == again
+    assert again == told
+    assert dataclasses.asdict(told) == dataclasses.asdict(again)
+    other = Engine(POLICY).decide({**stream(1, 1)[0], "score": 0.99}).outcome
+    assert other != told
+    with pytest.raises(AttributeError):
+        _ = told.probabilities

@@ -32,10 +32,7 @@ class Band:
 
 def ends_of(costs: Costs, priced: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Return what each priced action brings when it is certain what the event is."""
-    return {
-        action: (sum(costs.parts(action, 1.0).values()), sum(costs.parts(action, 0.0).values()))
-        for action in priced
-    }
+    return {action: costs.ends(action) for action in priced}
 
 
 def solve_bands(costs: Costs, priced: Sequence[str]) -> list[Band]:

@@ -75,6 +75,31 @@ class Costs:
     def __getitem__(self, name: str) -> float:
         return self.numbers[_PLACE[name]]
 
+    def ends(self, action: str) -> tuple[float, float]:
+        """Return what `action` brings if the event is a fraud, and if it is legitimate."""
+        (
+            amount, recovery, margin, lost_margin, insult, fine,
+            fee, customer_passes, attacker_passes, drop_off,
+            cost, detection, cleared, delay, handling, price,
+        ) = self.numbers  # fmt: skip
+        lost = amount * (1.0 - recovery) + fine
+        if action == "PASS":
+            return -lost, margin
+        if action == "BLOCK":
+            return -handling, -(lost_margin + insult) - handling
+        if action == "MFA":
+            through = (1.0 - drop_off) * customer_passes
+            failed = (1.0 - drop_off) * (1.0 - customer_passes)
+            return (
+                -attacker_passes * lost - fee,
+                through * margin - (1.0 - through) * lost_margin - failed * insult - fee,
+            )
+        spent = cost + price
+        return (
+            -(1.0 - detection) * lost - spent,
+            cleared * margin - (1.0 - cleared) * (lost_margin + insult) - delay - spent,
+        )
+
     def parts(self, action: str, p: float) -> dict[str, float]:
         """Return what `action` is expected to bring, part by part, in the order in which it is told."""
         q = 1.0 - p

@@ -7,14 +7,14 @@ plan's `kept_rows` of one event, so a decision of many can be told long after it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS
-from riskweave.decision.money import NUMBERS, PRICE, Costs, bounded
-from riskweave.decision.outcome import ActionValue, EvidenceState, Line, Outcome, TestValue
+from riskweave.decision.money import Costs, bounded
+from riskweave.decision.outcome import ActionValue, EvidenceState, Line, Outcome, TestValue, ToldLater
 from riskweave.decision.plan import BoundsPlan, DecisionPlan, Number, Test, UtilityPlan
 from riskweave.expressions.types import Type
 from riskweave.kernels import decide as kernel
@@ -52,12 +52,13 @@ class Teller:
 
         `floors` and `ceilings` are those of the rules that hit.
         """
+        plan = self.plan
+        if isinstance(plan, UtilityPlan):
+            return ToldLater(lambda: _Event(self, kept, value).utility(plan, floors, ceilings))
         event = _Event(self, kept, value)
-        if isinstance(self.plan, UtilityPlan):
-            return event.utility(self.plan, floors, ceilings)
-        free = max(a for a in range(len(ACTIONS)) if score >= self.plan.thresholds[a])
-        lines = event.bounds(self.plan.bounds, free, floors, ceilings)[1]
-        return Outcome(self.plan.integrator, lines=tuple(lines)) if lines else self.plain
+        free = max(a for a in range(len(ACTIONS)) if score >= plan.thresholds[a])
+        lines = event.bounds(plan.bounds, free, floors, ceilings)[1]
+        return Outcome(plan.integrator, lines=tuple(lines)) if lines else self.plain
 
 
 class _Event:
@@ -256,12 +257,12 @@ class _Event:
         if best is None:
             return ()
         found = []
-        open_priced = [a for a in priced if low <= a <= high]
+        ends = {a: costs.ends(ACTIONS[a]) for a in priced if low <= a <= high}
         for test in plan.tests:
             if self.holds(test.row):
                 cost = self.number(test.cost)
                 cost = max(cost, 0.0) if cost == cost else math.inf
-                found.append(TestValue(test.name, information(costs, p, test, open_priced), cost))
+                found.append(TestValue(test.name, _information(ends, p, test), cost))
         return tuple(sorted(found, key=lambda each: -each.net))
 
 
@@ -273,13 +274,17 @@ def information(costs: Costs, p: float, test: Test, actions: Sequence[int]) -> f
     >>> round(information(costs, 0.05, test, [0, 3]), 2)
     20.6
     """
-    ends = {a: (_if(costs, a, 1.0), _if(costs, a, 0.0)) for a in actions}
+    return _information({a: costs.ends(ACTIONS[a]) for a in actions}, p, test)
+
+
+def _information(ends: Mapping[int, tuple[float, float]], p: float, test: Test) -> float:
+    """Return the value of a test, given what the open actions bring."""
 
     def worth(a: int, fraud: float, legitimate: float) -> float:
         return fraud * ends[a][0] + legitimate * ends[a][1]
 
     def best(fraud: float, legitimate: float) -> int:
-        return max(actions, key=lambda a: (worth(a, fraud, legitimate), -a))
+        return max(ends, key=lambda a: (worth(a, fraud, legitimate), -a))
 
     now = best(p, 1.0 - p)
     total = 0.0
@@ -290,11 +295,6 @@ def information(costs: Costs, p: float, test: Test, actions: Sequence[int]) -> f
     return total
 
 
-def _if(costs: Costs, action: int, p: float) -> float:
-    """Return what an action brings when it is certain what the event is."""
-    return sum(costs.parts(ACTIONS[action], p).values())
-
-
 def _best(utility: dict[int, float], among: range) -> int | None:
     """Return the gentlest of the best actions."""
     found = [a for a in among if a in utility]
@@ -302,7 +302,8 @@ def _best(utility: dict[int, float], among: range) -> int | None:
 
 
 def _cheapest(costs: Costs, p: float, priced: Sequence[int]) -> int:
-    return max(priced, key=lambda a: (sum(costs.parts(ACTIONS[a], p).values()), -a))
+    def worth(a: int) -> float:
+        fraud, legitimate = costs.ends(ACTIONS[a])
+        return p * fraud + (1.0 - p) * legitimate
 
-
-__all__ = ["NUMBERS", "PRICE", "RuleBound", "Teller", "information"]
+    return max(priced, key=lambda a: (worth(a), -a))

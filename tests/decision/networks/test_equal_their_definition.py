@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from riskweave.decision.networks.circuit import Circuit
 from riskweave.decision.networks.compiled import compile_posterior, posterior_many
 from riskweave.decision.networks.elimination import joint, log_probability, most_probable, posterior
+from riskweave.decision.networks.network import Network, Node
 from riskweave.decision.networks.separation import d_separated
 from riskweave.errors import PolicyError
 from tests.decision.networks.world import evidence_for, networks, plain
@@ -122,3 +123,33 @@ def test_an_event_does_not_depend_on_its_neighbours(network, seed, cut):
         out = np.empty((whole.shape[0], some.shape[1]))
         posterior_many(compiled, some, out)
         assert np.array_equal(out, whole[:, part])
+
+
+@pytest.mark.parametrize("group_cells", [1, 30, 1 << 13])
+@pytest.mark.parametrize("seed", range(8))
+def test_circuits_of_dense_networks(seed, group_cells, monkeypatch):
+    """Many nodes between target and evidence, so that much is summed inside the circuit."""
+    monkeypatch.setattr("riskweave.decision.networks.circuit.GROUP_CELLS_MAX", group_cells)
+    generator = np.random.default_rng(seed)
+    nodes = []
+    for number in range(8):
+        before = generator.permutation(number)[: min(number, 3)]
+        parents = [nodes[each] for each in before]
+        count = int(generator.integers(2, 4))
+        shape = [len(each.states) for each in parents]
+        table = generator.dirichlet(np.ones(count), size=shape)
+        nodes.append(Node(f"n{number}", ("a", "b", "c")[:count], tuple(p.name for p in parents), table))
+    network = Network(nodes)
+    target, *evidence = (f"n{each}" for each in generator.permutation(8)[:5])
+    compiled = compile_posterior(network, target, evidence, 0)
+    lengths = [len(network[name].states) + 1 for name in evidence]
+    indices = np.array([generator.integers(0, each, 30) for each in lengths])
+    out = np.empty((len(network[target].states), 30))
+    posterior_many(compiled, indices, out)
+    for event in range(30):
+        hard = {
+            name: network[name].states[number]
+            for name, number in zip(evidence, indices[:, event], strict=True)
+            if number < len(network[name].states)
+        }
+        assert out[:, event] == pytest.approx(posterior(network, target, hard), abs=1e-12)

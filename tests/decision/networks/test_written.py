@@ -9,6 +9,7 @@ from riskweave.decision.networks.network import Network, Node, read_network
 from riskweave.decision.networks.node import NODES_MAX
 from riskweave.document import from_python, parse_yaml
 from riskweave.errors import PolicyError
+from riskweave.policy.folder import read_folder
 
 HEAD = """
 nodes:
@@ -88,6 +89,7 @@ def test_a_file_beside_the_policy(tmp_path):
     for text, message in (
         ("file: ../x.bif", "outside"),
         ("file: y.bif", "no file"),
+        ("file: x.bif.gz", "no BIF file"),
         ("{file: x.bif, nodes: {}}", "unknown key"),
     ):
         with pytest.raises(PolicyError, match=message):
@@ -171,3 +173,11 @@ def test_the_version_is_the_contents():
         parse_yaml((HEAD + TABLES["nested lists"]).replace("0.998, 0.002", "0.997, 0.003")), None
     )
     assert one.version == same.version != other.version
+
+
+def test_another_file_is_another_policy(tmp_path):
+    (tmp_path / "policy.yaml").write_text("policy: {name: mine}")
+    (tmp_path / "x.bif").write_text("one")
+    before = read_folder(tmp_path).version
+    (tmp_path / "x.bif").write_text("two")
+    assert read_folder(tmp_path).version != before

@@ -58,6 +58,9 @@ def read_network(node: document.Node, folder: Path | None) -> Network:
     file = node.get("file")
     if file is not None:
         node.only("file")
+        if not file.text().endswith(".bif"):
+            # The policy's version covers files of this name.
+            raise file.error(f"`{file.text()}` is no BIF file", "a network's file is called *.bif")
         return read_bif(beside(folder, file.text(), file.span), file.text())
     node.only("file", "nodes")
     listed = node.need("nodes")
