@@ -50,7 +50,10 @@ class FeaturesState:
         size = 16
         while size < 2 * keys:
             size *= 2
-        state = cls(meta, np.zeros(2 * size, np.int64), aligned(8 + plan.scratch_words + words))
+        heap = aligned(8 + plan.scratch_words + words)
+        # What nothing has written yet is in snapshots, too: the same state must be the same bytes.
+        heap[: meta[chunks.TOP]] = 0
+        state = cls(meta, np.zeros(2 * size, np.int64), heap)
         state.activate(plan, None)
         return state
 
