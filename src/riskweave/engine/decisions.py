@@ -355,6 +355,7 @@ class Decisions:
     def to_arrow(self) -> pa.Table:
         """Return a table: event_id, time, action, score, every named feature, patterns, rules (lists of ids).
 
+        A policy that decides by utility adds `probability` and `expected_pass`, ... (null: no price).
         `lists` are the list entries that matched, when the policy looks something up.
 
         Event ids are whole numbers when the policy's id field is an int, text otherwise.
@@ -369,6 +370,10 @@ class Decisions:
             "action": pa.DictionaryArray.from_arrays(pa.array(self.action, pa.int8()), pa.array(ACTIONS)),
             "score": pa.array(self.score),
         }
+        if (probability := self.probability) is not None and (expected := self.utilities) is not None:
+            told = {"probability": probability}
+            told |= {f"expected_{name.lower()}": expected[a] for a, name in enumerate(ACTIONS)}
+            columns |= {name: arrow_column(column, Type.FLOAT, ()) for name, column in told.items()}
         for k, output in enumerate(self.outputs):
             columns[output.name] = arrow_column(self.features[k], output.type, self.texts)
         rules = pa.DictionaryArray.from_arrays(

@@ -22,8 +22,12 @@ _NO_LABELS = np.empty((0, 4), np.int64)
 
 
 def aligned(words: int) -> NDArray[np.int64]:
-    """Return uninitialised words that begin on a cache line."""
-    raw = np.empty(words + 8, np.int64)
+    """Return words of 0 that begin on a cache line.
+
+    Chunks have words that nothing writes; as they lie in snapshots, the same state is the same bytes only
+    if they are 0. The system gives such memory as it is touched.
+    """
+    raw = np.zeros(words + 8, np.int64)
     skip = (-raw.ctypes.data // 8) % 8
     return raw[skip : skip + words]
 
@@ -50,10 +54,7 @@ class FeaturesState:
         size = 16
         while size < 2 * keys:
             size *= 2
-        heap = aligned(8 + plan.scratch_words + words)
-        # What nothing has written yet is in snapshots, too: the same state must be the same bytes.
-        heap[: meta[chunks.TOP]] = 0
-        state = cls(meta, np.zeros(2 * size, np.int64), heap)
+        state = cls(meta, np.zeros(2 * size, np.int64), aligned(8 + plan.scratch_words + words))
         state.activate(plan, None)
         return state
 
