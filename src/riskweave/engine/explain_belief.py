@@ -37,13 +37,20 @@ from riskweave.explanation.facts import Node, Source
 from riskweave.expressions.parse import parse
 from riskweave.expressions.syntax import Dotted, Name
 from riskweave.kernels import decide as kernel
-from riskweave.models.explanations import Explanations
+from riskweave.models.explanations import BLACK_BOX, MOVED_ON, Explanations
 from riskweave.models.plan import ModelsState
 from riskweave.policy.plan import Plan
 from riskweave.rules.plan import ScorecardPlan, TablePlan, TreePlan, reasons
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+
+# Why a model cannot say what moved its score.
+_SILENT = {
+    BLACK_BOX: {"en": BLACK_BOX, "zh": "ONNX模型无法给出特征贡献"},
+    MOVED_ON: {"en": MOVED_ON, "zh": "同一主体的后续事件已取代评分时的事件序列"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +147,12 @@ class Sources:
         return Source("table", name, risk=risk, reads=reads)
 
     def features(self, model: str, fired: Fired) -> list[Source]:
-        """Return what each feature of a model added to its log-odds."""
+        """Return what each feature of a model added to its log-odds; or the model, with why it cannot say."""
         explained = self.models.explain(fired.models, fired.batch).get(model)
-        if explained is None or explained.contributions is None:
+        if explained is None:
             return []
+        if explained.contributions is None:
+            return [Source("model", model, own=explained.raw, reason=_SILENT.get(explained.reason, {}))]
         return [
             Source("feature", name, own=amount, model=model)
             for name, amount in zip(explained.names, explained.contributions, strict=True)
