@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Batch, LabelArrivals, empty_batch
 from riskweave.decision.learned import Frozen, LearningState, Version
-from riskweave.decision.state import DecisionState, hysteresis_of
+from riskweave.decision.plan import DecisionPlan
+from riskweave.decision.state import DecisionState, hysteresis_of, learner_of
 from riskweave.engine import pipeline
 from riskweave.engine.decisions import Decision
 from riskweave.engine.state import State
@@ -54,6 +55,8 @@ class Scratch:
         self._events, self._watermark_ms = state.events, state.watermark_ms
         self._labels = state.labels.copy()
         self._last_actions: dict[int, tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int8]]] = {}
+        self._carried: State | None = None
+        self._bare = DecisionState.create(plan.decision) if _forgets(plan.decision) else None
         self._versions: dict[int, Version] = {}
         self._learned = _turns(state.decision)
         self._met: set[tuple[bytes, int, int]] = set()
@@ -199,7 +202,14 @@ class Scratch:
     def _state(self) -> State:
         base = self._base
         sequences = {path: each.copy() for path, each in self._sequences.sequences.items()}
-        return State(
+        if self._carried is not None and not sequences:
+            # What a variation changed was put back: the same rooms serve the next one.
+            self._carried.patterns.lanes[:] = [each.state for each in self._partials]
+            self._carried.features = self._records.state
+            self._carried.decision = self._last_action()
+            self._carried.watermark_ms = int(self._batch.watermark_ms[0])
+            return self._carried
+        self._carried = State(
             strings=self._strings,
             attributes=base.attributes,
             lists=base.lists,
@@ -212,9 +222,12 @@ class Scratch:
             watermark_ms=int(self._batch.watermark_ms[0]),
             events=self._events + 1,
         )
+        return self._carried
 
     def _last_action(self) -> DecisionState:
         """Return what deciding remembers of the variation's key: a table with its place alone."""
+        if self._bare is not None:
+            return self._bare
         version = self._versions.get(int(self._batch.watermark_ms[0]))
         learning = None if version is None else Frozen(version)
         place = self._place()
@@ -242,6 +255,11 @@ class Scratch:
         if codes:
             self._base.lists.forget_codes(codes)
             self._strings.rebuild()
+
+
+def _forgets(plan: DecisionPlan) -> bool:
+    """Tell whether deciding leaves nothing behind: no last action, nothing learned."""
+    return hysteresis_of(plan) is None and learner_of(plan) is None
 
 
 def _turns(state: DecisionState) -> int | None:
