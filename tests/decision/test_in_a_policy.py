@@ -33,7 +33,7 @@ def bits(decisions):
 
 
 def outcomes(engine, decisions):
-    return [engine._answers.at(decisions, i).outcome for i in range(len(decisions))]
+    return [engine.answers.at(decisions, i).outcome for i in range(len(decisions))]
 
 
 @settings(max_examples=15, deadline=None)

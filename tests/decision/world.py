@@ -143,3 +143,19 @@ def stream(seed, size):
         if chance.random() < 0.1:
             events.append(dict(chance.choice(events[-8:])))
     return events
+
+
+def learning_policy(learn=None, **changes):
+    """The same policy with a label, and a network that learns from it."""
+    learn = {"every": "2h", "remember": "3d", "missing": "em", "half_life": "12h", **(learn or {})}
+    found = policy(network={**NETWORK, "learn": learn}, **changes)
+    fields = {**EVENTS["payment"]["fields"], "fraud": {"type": "label", "delay": "90m"}}
+    return {**found, "events": {"payment": {**EVENTS["payment"], "fields": fields}}}
+
+
+def labelled_stream(seed, size):
+    """The stream with labels of most events in it."""
+    chance = random.Random(seed)
+    events = stream(seed, size)
+    said = {event["id"]: chance.choice([True, False, False, None]) for event in events}
+    return [{**event, "fraud": said[event["id"]]} for event in events]

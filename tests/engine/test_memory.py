@@ -9,6 +9,10 @@ from riskweave.engine.memory import EventMemory
 arrivals = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 30)), min_size=1, max_size=200)
 
 
+def untold(*_):
+    raise AssertionError("no outcome was kept as numbers")
+
+
 def first_seen(events, period):
     """By definition: the number of the same id's last fresh arrival, if it is not older than the period."""
     remembered = {}
@@ -64,9 +68,9 @@ def test_a_restored_memory_counts_what_it_holds():
     memory = EventMemory(10)
     hashes = np.arange(1, 1_001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     memory.first_numbers(hashes, np.zeros(1_000, np.int64))
-    again = EventMemory.restore(10, memory.snapshot())
+    again = EventMemory.restore(10, memory.snapshot("", ()), untold)
     assert (again.taken, again.next_number) == (1_000, 1_000)
-    later = EventMemory.restore(10, memory.snapshot())
+    later = EventMemory.restore(10, memory.snapshot("", ()), untold)
     later.first_numbers(hashes[:5] + np.uint64(1), np.full(5, 11))
-    assert EventMemory.restore(10, later.snapshot()).taken == 5
+    assert EventMemory.restore(10, later.snapshot("", ()), untold).taken == 5
     assert again.first_numbers(hashes, np.full(1_000, 10))[1].tolist() == list(range(1_000))

@@ -171,3 +171,19 @@ def test_a_list_match_of_a_text_that_is_gone_again_is_forgotten():
     # The same code is now given to another text.
     assert engine.what_if(event, {"device": "d98"}).lists == ()
     assert engine.decide({**event, "device": "d97"}).lists == ()
+
+
+@pytest.mark.parametrize("policy", [POLICY, REORDERED])
+def test_a_decision_after_what_ifs_leaves_the_bytes_of_a_plain_run(policy):
+    asked, plain = Engine(policy), Engine(policy)
+    for event in stream(4, 30):
+        if event["amount"] == "ten":
+            continue
+        scratch = asked.scratch(event)
+        for change in CHANGES[:5]:
+            with suppress(EventError):
+                scratch.act(change)
+        for engine in (asked, plain):
+            with suppress(EventError):
+                engine.decide(event)
+        assert asked.snapshot().to_bytes() == plain.snapshot().to_bytes()

@@ -447,11 +447,24 @@ def network(
         bool, typer.Option("--mpe", help="The most probable state of all nodes together.")
     ] = False,
     bif: Annotated[bool, typer.Option("--bif", help="Print the network as BIF.")] = False,
+    learn: Annotated[
+        Path | None, typer.Option(help="Fit the policy's network to these records (`replay --records`).")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="With --learn: labels, where the events do not bring them.")
+    ] = None,
+    structure: Annotated[
+        str, typer.Option(help="With --learn: `policy`, or `tan` (tree-augmented naive Bayes).")
+    ] = "policy",
+    out: Annotated[Path | None, typer.Option(help="With --learn: the BIF file to write.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a Bayesian network: posteriors, the most probable explanation, its nodes."""
+    """Ask a Bayesian network: posteriors, the most probable explanation, its nodes; or fit one."""
     from riskweave.cli import network as asking
 
+    if learn is not None:
+        asking.learn(source, learn, labels, structure, out, as_json)
+        return
     asking.ask(source, target or [], evidence or [], likelihood or [], mpe, bif, as_json)
 
 

@@ -62,6 +62,32 @@ def ask(
         console.print(table)
 
 
+def learn(
+    path: Path, records: Path, labels: Path | None, structure: str, out: Path | None, as_json: bool
+) -> None:
+    """Fit a policy's network to recorded decisions with labels, and write it as BIF."""
+    from riskweave.engine.engine import Engine
+    from riskweave.policy.policy import Policy
+    from riskweave.replay.network_cases import fit_network
+
+    if not records.is_file():
+        raise RiskweaveError(f"there is no file `{records}`")
+    found = fit_network(Engine(Policy.read(path)), records, labels, structure)
+    text = to_bif(found.network)
+    if out is None:
+        print(text, end="")
+        return
+    out.write_text(text, encoding="utf-8")
+    if as_json:
+        told = {"version": found.network.version, "cases": found.cases, "records": found.records}
+        print(json.dumps(told | {"passes": found.passes, "out": str(out)}))
+        return
+    console.print(
+        f"{found.cases:,} labelled of {found.records:,} records, version {found.network.version[:12]}: {out}",
+        highlight=False,
+    )
+
+
 def read_any(path: Path) -> Network:
     """Return the network of a BIF file, of a YAML file with `nodes:`, or of a policy."""
     if not path.exists():

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import Batch
+from riskweave.decision.learned import VERSION_DIGITS, LearnPlan, Version, version_text
 from riskweave.decision.networks.circuit import Circuit
 from riskweave.decision.networks.compiled import PosteriorTable, compile_posterior, posterior_many
 from riskweave.decision.networks.elimination import posterior
@@ -22,6 +23,9 @@ from riskweave.document import Node
 from riskweave.errors import PolicyError, Span, did_you_mean
 from riskweave.expressions.types import Type
 from riskweave.kernels import decide as kernel
+
+if TYPE_CHECKING:
+    from riskweave.decision.state import DecisionState
 
 # Where a probability is 0 or 1 its log-odds are told as if it were this far from it.
 CERTAIN = 1e-12
@@ -38,12 +42,20 @@ class Belief(Protocol):
         """Return the rows that `tell` wants to see again."""
         ...
 
-    def fill(self, batch: Batch, out: int) -> None: ...
+    def fill(self, state: DecisionState, batch: Batch, out: int) -> None: ...
 
     def tell(
         self, p: float, seen: NDArray[np.float64], values: Sequence[object]
     ) -> tuple[EvidenceState, ...]:
         """Return what was observed; `seen` are the numbers in `rows`, `values` those of the evidence."""
+        ...
+
+    def prior_of(self, seen: NDArray[np.float64]) -> float:
+        """Return how likely fraud was before any evidence."""
+        ...
+
+    def version_of(self, seen: NDArray[np.float64]) -> str | None:
+        """Return the first digits of the version of the network in force; None without one."""
         ...
 
 
@@ -60,8 +72,14 @@ class ColumnBelief:
     def rows(self) -> tuple[int, ...]:
         return (self.row,)
 
-    def fill(self, batch: Batch, out: int) -> None:
+    def fill(self, state: DecisionState, batch: Batch, out: int) -> None:
         kernel.put_belief(batch.values, self.row, self.prior, out)
+
+    def prior_of(self, seen: NDArray[np.float64]) -> float:
+        return self.prior
+
+    def version_of(self, seen: NDArray[np.float64]) -> str | None:
+        return None
 
     def tell(
         self, p: float, seen: NDArray[np.float64], values: Sequence[object]
@@ -93,20 +111,75 @@ class NetworkBelief:
     nodes: NDArray[np.int64]
     cuts: NDArray[np.float64]
     prior: float
+    learn: LearnPlan | None = None
 
     @property
     def rows(self) -> tuple[int, ...]:
-        return tuple(self.nodes[:, 0].tolist())
+        return (*self.nodes[:, 0].tolist(), *self.learned_rows)
 
-    def fill(self, batch: Batch, out: int) -> None:
+    @property
+    def learned_rows(self) -> tuple[int, ...]:
+        """Return the rows that only the version in force could fill again: number, prior, what moved."""
+        if self.learn is None:
+            return ()
+        return tuple(range(self.learn.row, self.learn.row + 2 + len(self.names)))
+
+    def fill(self, state: DecisionState, batch: Batch, out: int) -> None:
+        if state.given is not None:
+            batch.values[[out, *self.learned_rows]] = state.given
+            return
         indices = np.empty((len(self.names), batch.size), np.int64)
         kernel.put_states(batch.values, self.nodes, self.cuts, indices)
-        kernel.put_posterior(self._posterior(indices), self.fraud, self.prior, batch.values, out)
+        learning = state.learning
+        if self.learn is None or learning is None:
+            self._put(self.compiled, self.prior, indices, batch.values, out)
+            return
+        parts = learning.pass_by(indices, batch.event_hash, batch.time_ms, batch.watermark_ms, batch.labels)
+        for start, end, version in parts:
+            self._fill_learned(
+                version, np.ascontiguousarray(indices[:, start:end]), batch.values[:, start:end], out
+            )
 
-    def _posterior(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _fill_learned(
+        self, version: Version, indices: NDArray[np.int64], values: NDArray[np.float64], out: int
+    ) -> None:
+        """Fill the belief and what tells of it: how the version's tables looked is known only now."""
+        assert self.learn is not None
+        row = self.learn.row
+        left = np.empty((1, indices.shape[1]))
+        self._put(version.compiled, version.prior, indices, left, 0)
+        values[out], values[row], values[row + 1] = left[0], version.number, version.prior
+        here = _log_odds_of(left[0])
+        for k in range(len(self.names)):
+            without = indices.copy()
+            without[k] = self.nodes[k, 4]
+            self._put(version.compiled, version.prior, without, left, 0)
+            seen = indices[k] != self.nodes[k, 4]
+            values[row + 2 + k] = np.where(seen, here - _log_odds_of(left[0]), 0.0)
+
+    def _put(
+        self,
+        compiled: PosteriorTable | Circuit,
+        prior: float,
+        indices: NDArray[np.int64],
+        values: NDArray[np.float64],
+        out: int,
+    ) -> None:
         posterior = np.empty((len(self.network[self.target].states), indices.shape[1]))
-        posterior_many(self.compiled, indices, posterior)
-        return posterior
+        posterior_many(compiled, indices, posterior)
+        kernel.put_posterior(posterior, self.fraud, prior, values, out)
+
+    def prior_of(self, seen: NDArray[np.float64]) -> float:
+        return self.prior if self.learn is None else float(seen[len(self.names) + 1])
+
+    def version_of(self, seen: NDArray[np.float64]) -> str | None:
+        if self.learn is None:
+            return self.network.version[:VERSION_DIGITS]
+        return version_text(float(seen[len(self.names)]))
+
+    def under(self, version: Version) -> NetworkBelief:
+        """Return the belief with another version of the network in force."""
+        return replace(self, network=version.network, compiled=version.compiled, prior=version.prior)
 
     def tell(
         self, p: float, seen: NDArray[np.float64], values: Sequence[object]
@@ -115,17 +188,21 @@ class NetworkBelief:
         there = self.nodes.copy()
         there[:, 0] = np.arange(size)
         indices = np.empty((size, 1), np.int64)
-        kernel.put_states(seen.reshape(-1, 1), there, self.cuts, indices)
+        kernel.put_states(np.ascontiguousarray(seen[:size]).reshape(-1, 1), there, self.cuts, indices)
         # Column k is the evidence without node k: its number of states means that it was not observed.
-        without = np.repeat(indices, size, axis=1)
-        np.fill_diagonal(without, self.nodes[:, 4])
         left = np.empty((1, size))
-        kernel.put_posterior(self._posterior(without), self.fraud, self.prior, left, 0)
+        if self.learn is None:
+            without = np.repeat(indices, size, axis=1)
+            np.fill_diagonal(without, self.nodes[:, 4])
+            self._put(self.compiled, self.prior, without, left, 0)
         told = []
         for k, (name, value) in enumerate(zip(self.names, values, strict=True)):
             states = self.network[name].states
             state = int(indices[k, 0])
-            moved = 0.0 if state == len(states) else log_odds(p) - log_odds(float(left[0, k]))
+            if self.learn is not None:
+                moved = float(seen[size + 2 + k])
+            else:
+                moved = 0.0 if state == len(states) else log_odds(p) - log_odds(float(left[0, k]))
             told.append(EvidenceState(name, value, states[state] if state < len(states) else None, moved))
         return tuple(told)
 
@@ -216,7 +293,7 @@ class NetworkReader:
         self._rows.append([row, first, end, 0, len(states), int(kind.is_text), other])
         self._names.append(spec.node)
 
-    def belief(self) -> NetworkBelief:
+    def belief(self, learn: LearnPlan | None = None) -> NetworkBelief:
         """Return the belief, with the posterior compiled for all evidence that was added."""
         try:
             prior = posterior(self.network, self.target, {}, {})
@@ -232,6 +309,7 @@ class NetworkReader:
             np.array(self._rows, np.int64).reshape(-1, 7),
             np.array(self._cuts, np.float64),
             float(prior[self.fraud].sum()),
+            learn,
         )
 
 
@@ -243,3 +321,8 @@ def log_odds(p: float) -> float:
     """
     p = min(max(p, CERTAIN), 1.0 - CERTAIN)
     return math.log(p) - math.log1p(-p)
+
+
+def _log_odds_of(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the log-odds of many, bit for bit those of one (libraries' vector logarithms may differ)."""
+    return np.array([log_odds(each) for each in p.tolist()], np.float64)

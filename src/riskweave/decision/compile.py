@@ -10,6 +10,7 @@ import numpy as np
 
 from riskweave.batch import ACTIONS, Layout
 from riskweave.decision.belief import Belief, ColumnBelief, NetworkReader
+from riskweave.decision.learned import LearnPlan, read_learn
 from riskweave.decision.money import NUMBERS, PRICE, SHARES, SIGNED, default_of
 from riskweave.decision.plan import (
     Adjustment,
@@ -66,6 +67,8 @@ class Names(Protocol):
     def roles(self) -> Iterable[str]: ...
 
     def code(self, text: str) -> int: ...
+
+    def labels(self) -> Sequence[str]: ...
 
 
 class DecisionCompiler:
@@ -164,7 +167,7 @@ class DecisionCompiler:
                 "the integrator `utility` needs `costs`", spec.span, "at least `costs: {amount: ...}`"
             )
         evidence = [self._evidence(each) for each in spec.evidence]
-        belief = self._belief(evidence)
+        belief = self._belief(evidence, stage)
         sets = [self._costs(each) for each in spec.costs]
         for name, span, value in spec.assume:
             node = self.names.check(name, span)
@@ -256,7 +259,37 @@ class DecisionCompiler:
         column = self.compiler.column(typed)
         return EvidenceColumn(spec.node, column.index, typed.type)
 
-    def _belief(self, evidence: Sequence[EvidenceColumn]) -> Belief:
+    def _learn(self, node: Node, reader: NetworkReader, nodes: Sequence[str], stage: int) -> LearnPlan:
+        """Return how the network learns from feedback, with the rows that tell of the version in force."""
+        spec, labels = read_learn(node), list(self.names.labels())
+        if not labels:
+            raise node.error(
+                "a network learns from a label, and the policy has none", "a field of type `label`"
+            )
+        if spec.label is None and len(labels) > 1:
+            raise node.error("the policy has several labels: say which one", f"as in `label: {labels[0]}`")
+        name = labels[0] if spec.label is None else spec.label.text()
+        if spec.label is not None and name not in labels:
+            hint = did_you_mean(name, labels) or f"labels: {', '.join(labels)}"
+            raise spec.label.error(f"`{name}` is no label of the policy", hint)
+        network = reader.network
+        if len(network[reader.target].states) != 2:
+            raise node.error(f"`{reader.target}` must have two states to learn from a label")
+        hidden = [each for each in network.nodes if each != reader.target and each not in nodes]
+        if hidden and spec.tables.missing == "skip":
+            raise node.error(
+                f"node `{hidden[0]}` is no evidence: every case would be skipped",
+                "`missing: em` spreads cases over what it may have been",
+            )
+        first, *_ = [
+            self.layout.add(each, Type.FLOAT, stage)
+            for each in ("decision.network", "decision.prior", *(f"decision.moved.{each}" for each in nodes))
+        ]
+        return LearnPlan(
+            spec.tables, labels.index(name), spec.every_ms, spec.remember_ms, spec.events, first.index
+        )
+
+    def _belief(self, evidence: Sequence[EvidenceColumn], stage: int) -> Belief:
         spec = self.spec
         if spec.network is not None:
             if spec.belief is not None:
@@ -268,7 +301,9 @@ class DecisionCompiler:
             reader = NetworkReader(spec.network, self.folder, spec.network.span, spec.target, spec.fraud)
             for each, column in zip(spec.evidence, evidence, strict=True):
                 reader.add(each, column.row, column.type, self.names.code)
-            return reader.belief()
+            learn = spec.network.get("learn")
+            nodes = [each.node for each in spec.evidence]
+            return reader.belief(None if learn is None else self._learn(learn, reader, nodes, stage))
         for name, said in (("target", spec.target), ("fraud", spec.fraud)):
             if said is not None:
                 raise PolicyError(f"`{name}` belongs to a `network`, and there is none", spec.span)

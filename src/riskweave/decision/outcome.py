@@ -68,7 +68,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The decision room's answer for one event; `probability` is None without a network or a model."""
+    """The decision room's answer for one event; `probability` is None without a network or a model.
+
+    `network` are the first digits of the version of the network in force.
+    """
 
     integrator: str
     probability: float | None = None
@@ -77,6 +80,7 @@ class Outcome:
     economics: tuple[ActionValue, ...] = ()
     tests: tuple[TestValue, ...] = ()
     lines: tuple[Line, ...] = ()
+    network: str | None = None
 
 
 class ToldLater(Outcome):

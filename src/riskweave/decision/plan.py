@@ -237,7 +237,7 @@ class UtilityPlan:
         return [row for row in rows if row >= 0]
 
     def step(self, state: DecisionState, batch: Batch) -> None:
-        self.belief.fill(batch, self.out)
+        self.belief.fill(state, batch, self.out)
         tables, bounds = self.tables, self.bounds
         kernel.act_by_utility(
             batch.values,

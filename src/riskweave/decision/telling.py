@@ -160,14 +160,16 @@ class _Event:
         if held != now:
             kind, name, reason = self._holding(plan.bounds, floors, ceilings, held > now, held)
             lines.append(Line(kind, name, ACTIONS[now], ACTIONS[held], reason))
+        seen = np.array([self.at(row) for row in plan.belief.rows])
         return Outcome(
             plan.integrator,
             p,
-            plan.belief.prior,
-            self._evidence(plan, p),
+            plan.belief.prior_of(seen),
+            self._evidence(plan, p, seen),
             economics,
             self._tests(plan, costs, p, best, low, high, priced),
             tuple(lines),
+            plan.belief.version_of(seen),
         )
 
     def _costs(self, plan: UtilityPlan, chosen_set: int) -> tuple[Costs, list[Line]]:
@@ -245,8 +247,7 @@ class _Event:
             ((kind, name, reason) for name, bound, reason in held if bound == action), (kind, kind, {})
         )
 
-    def _evidence(self, plan: UtilityPlan, p: float) -> tuple[EvidenceState, ...]:
-        seen = np.array([self.at(row) for row in plan.belief.rows])
+    def _evidence(self, plan: UtilityPlan, p: float, seen: NDArray[np.float64]) -> tuple[EvidenceState, ...]:
         values = [self.value(self.at(each.row), each.type) for each in plan.evidence]
         return plan.belief.tell(p, seen, values)
 

@@ -21,6 +21,7 @@ from riskweave.engine.decisions import (
     ListMatch,
     Output,
     PatternHits,
+    Texts,
     python_value,
 )
 from riskweave.engine.matches import PatternMatch, completed_by, made_by_time, match_at
@@ -138,22 +139,24 @@ class Answers:
             elapsed,
             incomplete,
             False,
-            self._outcome(kept, score, numbers, texts),
+            self.told(kept, score, numbers, texts),
             values,
             numbers,
             kept,
             self.plan.version,
+            texts,
         )
 
     def outcome(self, batch: Batch) -> Outcome | None:
         """Return what the decision of a batch of one was made of."""
         numbers = tuple(batch.hit_rule[: batch.hit_start[1]].tolist())
         kept = batch.values.ravel().take(self._kept_rows)
-        return self._outcome(kept, float(batch.score[0]), numbers, self.plan.pool.texts)
+        return self.told(kept, float(batch.score[0]), numbers, self.plan.pool.texts)
 
-    def _outcome(
-        self, kept: NDArray[np.float64], score: float, numbers: tuple[int, ...], texts: Sequence[str]
+    def told(
+        self, kept: NDArray[np.float64], score: float, numbers: tuple[int, ...], texts: Texts
     ) -> Outcome | None:
+        """Return what a decision was made of, told from the numbers it was made with."""
         if kept.size != self._kept_rows.size or (kept.size and np.isnan(kept).all()):
             return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from riskweave.events.table import Rejected
+
+
+# Texts by their codes.
+Texts = Sequence[str] | Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Decision:
     that could lack a match here, because partial matches of this event's key were dropped at a cap.
     `duplicate` tells that the event was decided before and this is the first answer. `outcome` is what
     the decision was made of: belief, evidence, economics, tests, floors and adjustments; `kept` the
-    numbers that it is told from, under the policy of version `policy`.
+    numbers that it is told from, under the policy of version `policy`; `texts` those that codes in them mean.
     """
 
     event_id: str | None
@@ -82,6 +86,7 @@ class Decision:
     rule_numbers: tuple[int, ...] = field(default=(), repr=False, compare=False)
     kept: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
     policy: str = field(default="", repr=False, compare=False)
+    texts: Texts = field(default=(), repr=False, compare=False)
 
     @property
     def rules(self) -> list[str]:
@@ -217,11 +222,14 @@ class Kept:
 
     def text_rows(self) -> list[int]:
         """Return which of `values` are codes of texts."""
-        if not isinstance(self.plan, UtilityPlan):
-            return []
-        return sorted(
-            {self.plan.kept_rows.index(each.row) for each in self.plan.evidence if each.type.is_text}
-        )
+        return text_places(self.plan)
+
+
+def text_places(plan: DecisionPlan) -> list[int]:
+    """Return which of a plan's kept numbers are codes of texts."""
+    if not isinstance(plan, UtilityPlan):
+        return []
+    return sorted({plan.kept_rows.index(each.row) for each in plan.evidence if each.type.is_text})
 
 
 @dataclass(slots=True)
@@ -347,6 +355,7 @@ class Decisions:
     def to_arrow(self) -> pa.Table:
         """Return a table: event_id, time, action, score, every named feature, patterns, rules (lists of ids).
 
+        A policy that decides by utility adds `probability` and `expected_pass`, ... (null: no price).
         `lists` are the list entries that matched, when the policy looks something up.
 
         Event ids are whole numbers when the policy's id field is an int, text otherwise.
@@ -361,6 +370,10 @@ class Decisions:
             "action": pa.DictionaryArray.from_arrays(pa.array(self.action, pa.int8()), pa.array(ACTIONS)),
             "score": pa.array(self.score),
         }
+        if (probability := self.probability) is not None and (expected := self.utilities) is not None:
+            told = {"probability": probability}
+            told |= {f"expected_{name.lower()}": expected[a] for a, name in enumerate(ACTIONS)}
+            columns |= {name: arrow_column(column, Type.FLOAT, ()) for name, column in told.items()}
         for k, output in enumerate(self.outputs):
             columns[output.name] = arrow_column(self.features[k], output.type, self.texts)
         rules = pa.DictionaryArray.from_arrays(
@@ -468,7 +481,7 @@ def arrow_column(values: NDArray[np.float64], kind: Type, texts: Sequence[str]) 
     return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string())).cast(pa.string())
 
 
-def python_value(value: float, kind: Type, texts: Sequence[str]) -> object:
+def python_value(value: float, kind: Type, texts: Texts) -> object:
     """Return one value of the batch as Python sees it; NaN is None."""
     if math.isnan(value):
         return None

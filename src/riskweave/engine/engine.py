@@ -412,7 +412,7 @@ class Engine:
         """Return an engine that goes on where the snapshot was taken, or raise StateError."""
         engine = cls.__new__(cls)
         engine._build(policy, pool_of(snapshot))
-        engine.state = restore_state(engine.plan, snapshot)
+        engine.state = restore_state(engine.plan, snapshot, engine.answers.told)
         return engine
 
     def export_keys(self, keys: Mapping[str, Iterable[int]]) -> Snapshot:

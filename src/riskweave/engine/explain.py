@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Batch, empty_batch
 from riskweave.decision.belief import ColumnBelief, NetworkBelief
+from riskweave.decision.learned import Version
 from riskweave.decision.outcome import Outcome
 from riskweave.decision.plan import UtilityPlan
 from riskweave.decision.telling import Teller
@@ -185,7 +186,9 @@ class Explainer:
     ) -> Facts:
         column = batch.values[:, 0].copy()
         plan = self.engine.plan
-        fired = Fired(batch, column, rules, lists, patterns, self.engine.state.models, outcome)
+        fired = Fired(
+            batch, column, rules, lists, patterns, self.engine.state.models, outcome, self._version()
+        )
         nodes, shares = self.beliefs.of(fired)
         lines = () if outcome is None else outcome.lines
         return Facts(
@@ -213,6 +216,11 @@ class Explainer:
             fired=frozenset(rules),
             **others,  # type: ignore[arg-type]
         )
+
+    def _version(self) -> Version | None:
+        """Return the version of a network that learns that is in force now."""
+        learning = self.engine.state.decision.learning
+        return None if learning is None else learning.version
 
     def _thresholds(
         self, column: NDArray[np.float64], action: str, outcome: Outcome | None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from riskweave.batch import Batch
 from riskweave.decision.belief import ColumnBelief, NetworkBelief
+from riskweave.decision.learned import Version
 from riskweave.decision.networks.compiled import posterior_many
 from riskweave.decision.outcome import EvidenceState, Outcome
 from riskweave.decision.plan import MaximumPlan, UtilityPlan, WeightedPlan
@@ -27,6 +28,7 @@ from riskweave.explanation.contributions import (
     RISK_LEAST,
     RISK_MOST,
     Shares,
+    fitted,
     log_odds,
     of_belief,
     of_greatest,
@@ -35,13 +37,20 @@ from riskweave.explanation.facts import Node, Source
 from riskweave.expressions.parse import parse
 from riskweave.expressions.syntax import Dotted, Name
 from riskweave.kernels import decide as kernel
-from riskweave.models.explanations import Explanations
+from riskweave.models.explanations import BLACK_BOX, MOVED_ON, Explanations
 from riskweave.models.plan import ModelsState
 from riskweave.policy.plan import Plan
 from riskweave.rules.plan import ScorecardPlan, TablePlan, TreePlan, reasons
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+
+# Why a model cannot say what moved its score.
+_SILENT = {
+    BLACK_BOX: {"en": BLACK_BOX, "zh": "ONNX模型无法给出特征贡献"},
+    MOVED_ON: {"en": MOVED_ON, "zh": "同一主体的后续事件已取代评分时的事件序列"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ class Fired:
     patterns: tuple[PatternMatch, ...]
     models: ModelsState
     outcome: Outcome | None
+    version: Version | None = None
 
 
 class Sources:
@@ -137,10 +147,12 @@ class Sources:
         return Source("table", name, risk=risk, reads=reads)
 
     def features(self, model: str, fired: Fired) -> list[Source]:
-        """Return what each feature of a model added to its log-odds."""
+        """Return what each feature of a model added to its log-odds; or the model, with why it cannot say."""
         explained = self.models.explain(fired.models, fired.batch).get(model)
-        if explained is None or explained.contributions is None:
+        if explained is None:
             return []
+        if explained.contributions is None:
+            return [Source("model", model, own=explained.raw, reason=_SILENT.get(explained.reason, {}))]
         return [
             Source("feature", name, own=amount, model=model)
             for name, amount in zip(explained.names, explained.contributions, strict=True)
@@ -234,6 +246,8 @@ class Beliefs:
         belief = plan.belief
         told = {each.node: each for each in (fired.outcome.evidence if fired.outcome else ())}
         if isinstance(belief, NetworkBelief):
+            if belief.learn is not None:
+                return self._learned(plan, belief, fired, told)
             return self._network(belief, fired, told)
         assert isinstance(belief, ColumnBelief)
         p = float(fired.column[plan.out + kernel.OUT_BELIEF])
@@ -244,6 +258,20 @@ class Beliefs:
         else:
             node = Node(belief.name, value=told[belief.name].value if belief.name in told else None)
         return (node,), Shares(prior, (posterior - prior,), posterior)
+
+    def _learned(
+        self, plan: UtilityPlan, belief: NetworkBelief, fired: Fired, told: Mapping[str, EvidenceState]
+    ) -> tuple[tuple[Node, ...], Shares]:
+        """Share by the version that decided; where it is gone, by what each piece was told to have moved."""
+        assert belief.learn is not None
+        number, prior, *moved = (float(each) for each in fired.column[list(belief.learned_rows)])
+        if fired.version is not None and fired.version.number == number:
+            return self._network(belief.under(fired.version), fired, told)
+        nodes, _ = self._network(belief, fired, told)
+        kept = [moved[belief.names.index(node.name)] for node in nodes]
+        p = float(fired.column[plan.out + kernel.OUT_BELIEF])
+        before, after = (float(each) for each in log_odds(np.array([prior, p])))
+        return nodes, Shares(before, tuple(fitted(kept, after - before)), after, exact=False)
 
     def _network(
         self, belief: NetworkBelief, fired: Fired, told: Mapping[str, EvidenceState]

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.decision.state import DecisionState
+from riskweave.engine.decisions import text_places
 from riskweave.engine.labels import LabelQueue
-from riskweave.engine.memory import EventMemory
+from riskweave.engine.memory import EventMemory, Tell
 from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
 from riskweave.errors import StateError
@@ -26,6 +27,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 def take_snapshot(plan: Plan, state: State) -> Snapshot:
     """Return every room's state in one container."""
+    remembered = state.memory.snapshot(plan.version, text_places(plan.decision))
     arrays: Arrays = {
         "pool/texts": _bytes(msgspec.msgpack.encode(plan.pool.texts)),
         "pool/free": np.array(plan.pool.free, np.int64),
@@ -36,7 +38,7 @@ def take_snapshot(plan: Plan, state: State) -> Snapshot:
         **{f"models/{name}": array for name, array in models.snapshot(plan.models, state.models).items()},
         **{f"decision/{name}": array for name, array in state.decision.snapshot().items()},
         **{f"labels/{name}": array for name, array in state.labels.snapshot().items()},
-        **{f"memory/{name}": array for name, array in state.memory.snapshot().items()},
+        **{f"memory/{name}": array for name, array in remembered.items()},
     }
     meta: dict[str, object] = {
         "policy": plan.version,
@@ -56,8 +58,11 @@ def pool_of(snapshot: Snapshot) -> StringPool:
         raise StateError(f"the snapshot's texts cannot be read ({error}); use an older one") from error
 
 
-def restore_state(plan: Plan, snapshot: Snapshot) -> State:
-    """Return the state that `take_snapshot` took; raises StateError when the policy is another one."""
+def restore_state(plan: Plan, snapshot: Snapshot, tell: Tell) -> State:
+    """Return the state that `take_snapshot` took; raises StateError when the policy is another one.
+
+    `tell` tells outcomes of remembered decisions.
+    """
     meta = snapshot.meta
     if meta.get("policy") != plan.version:
         raise StateError(
@@ -74,7 +79,7 @@ def restore_state(plan: Plan, snapshot: Snapshot) -> State:
             features=FeaturesState.restore(plan.features, snapshot.room("features")),
             patterns=PatternsState.restore(plan.patterns, snapshot.room("patterns")),
             models=models.restore(plan.models, snapshot.room("models")),
-            memory=EventMemory.restore(plan.settings.dedupe_ms, snapshot.room("memory")),
+            memory=EventMemory.restore(plan.settings.dedupe_ms, snapshot.room("memory"), tell),
             labels=LabelQueue.restore(snapshot.room("labels")),
             decision=DecisionState.restore(plan.decision, snapshot.room("decision")),
             watermark_ms=int(str(meta["watermark_ms"])),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -18,6 +18,8 @@ from riskweave.kernels import idset
 
 # A record's values as texts: two records are the same when these are.
 Content = dict[str, str | None]
+# From the numbers that a decision was made with, its score, its rules and the texts of codes.
+Tell = Callable[[NDArray[np.float64], float, tuple[int, ...], Mapping[int, str]], Outcome | None]
 
 _ROWS_MIN = 1 << 12
 
@@ -88,9 +90,13 @@ class EventMemory:
                 return None if answer is None else (run.content(number - run.first), answer)
         return None
 
-    def snapshot(self) -> dict[str, NDArray[np.generic]]:
-        """Return ids, contents and answers as arrays."""
-        kept = msgspec.msgpack.encode(list(self._kept()), enc_hook=_plain)
+    def snapshot(self, policy: str, text_places: Sequence[int]) -> dict[str, NDArray[np.generic]]:
+        """Return ids, contents and answers as arrays.
+
+        Outcomes of decisions by this version of the policy are not told: the numbers that they are told
+        from are kept, with the texts of those that are codes.
+        """
+        kept = msgspec.msgpack.encode(list(self._kept(policy, text_places)), enc_hook=_plain)
         return {
             "table": self._alive(),
             "next_number": np.array([self.next_number]),
@@ -104,16 +110,17 @@ class EventMemory:
             return taken
         return np.ascontiguousarray(taken[taken[:, 2] >= taken[:, 2].max() - self.period_ms], np.int64)
 
-    def _kept(self) -> Iterator[tuple[int, int, Content, Decision]]:
+    def _kept(self, policy: str, text_places: Sequence[int]) -> Iterator[_Kept]:
         for run in self.runs:
             for k in range(run.size):
                 answer = run.answer(k)
                 if answer is not None:
-                    yield run.first + k, run.watermark_ms, run.content(k), answer
+                    kept = _Answer.of(answer, policy, text_places)
+                    yield run.first + k, run.watermark_ms, run.content(k), kept
 
     @classmethod
-    def restore(cls, period_ms: int, arrays: Mapping[str, NDArray[np.generic]]) -> EventMemory:
-        """Return the memory that `snapshot` described."""
+    def restore(cls, period_ms: int, arrays: Mapping[str, NDArray[np.generic]], tell: Tell) -> EventMemory:
+        """Return the memory that `snapshot` described; `tell` tells outcomes when somebody asks."""
         memory = cls(period_ms)
         memory.next_number = int(arrays["next_number"][0])
         old = np.ascontiguousarray(arrays["table"], np.int64)
@@ -124,7 +131,7 @@ class EventMemory:
         memory.taken = int(idset.rebuild(old, 0, 2**62, memory.table))
         kept = msgspec.msgpack.decode(arrays["kept"].tobytes(), type=list[_Kept])
         for number, watermark_ms, content, answer in kept:
-            memory.runs.append(_one(number, watermark_ms, content, answer.decision()))
+            memory.runs.append(_one(number, watermark_ms, content, answer.decision(tell)))
         return memory
 
     def _make_room(self, size: int, watermark_ms: int) -> None:
@@ -184,8 +191,40 @@ class _Answer(msgspec.Struct):
     rule_numbers: list[int]
     kept: list[float]
     policy: str
+    texts: dict[int, str] | None
 
-    def decision(self) -> Decision:
+    @classmethod
+    def of(cls, answer: Decision, policy: str, text_places: Sequence[int]) -> _Answer:
+        """Return a decision to be kept; one of an earlier policy has its outcome told now."""
+        texts = None
+        if answer.policy == policy and answer.outcome is not None:
+            codes = [float(answer.kept[place]) for place in text_places]
+            texts = {int(code): answer.texts[int(code)] for code in codes if code == code}
+        return cls(
+            answer.event_id,
+            answer.time_ms,
+            answer.action,
+            answer.score,
+            list(answer.hits),
+            answer.features,  # type: ignore[arg-type]
+            list(answer.lists),
+            list(answer.patterns),
+            list(answer.elapsed),
+            list(answer.incomplete),
+            answer.duplicate,
+            answer.outcome if texts is None else None,
+            answer.values.tolist(),
+            list(answer.rule_numbers),
+            answer.kept.tolist(),
+            answer.policy,
+            texts,
+        )
+
+    def decision(self, tell: Tell) -> Decision:
+        numbers, kept = tuple(self.rule_numbers), np.array(self.kept, np.float64)
+        outcome = self.outcome
+        if self.texts is not None:
+            outcome = tell(kept, self.score, numbers, self.texts)
         return Decision(
             self.event_id,
             self.time_ms,
@@ -198,11 +237,12 @@ class _Answer(msgspec.Struct):
             tuple(self.elapsed),
             tuple(self.incomplete),
             self.duplicate,
-            self.outcome,
+            outcome,
             np.array(self.values, np.float64),
-            tuple(self.rule_numbers),
-            np.array(self.kept, np.float64),
+            numbers,
+            kept,
             self.policy,
+            self.texts or {},
         )
 
 

@@ -13,12 +13,13 @@ import riskweave
 from riskweave.batch import Batch
 from riskweave.decision.outcome import Outcome
 from riskweave.decision.plan import UtilityPlan
+from riskweave.decision.state import learner_of
 from riskweave.engine.decisions import Decision, ListMatch
 from riskweave.engine.matches import PatternMatch
 from riskweave.engine.record import SCHEMA, Column, Record, Value, plain_event, recorded
 from riskweave.errors import StateError
 from riskweave.expressions.types import Col
-from riskweave.kernels.decide import OUTS
+from riskweave.kernels.decide import OUT_BELIEF, OUTS
 from riskweave.models.artifact import Lstm
 from riskweave.models.plan import ModelPlan
 from riskweave.policy.plan import Plan
@@ -229,7 +230,16 @@ def _rooms(plan: Plan) -> dict[int, str]:
     )
     if isinstance(plan.decision, UtilityPlan):
         rooms |= dict.fromkeys(range(plan.decision.out, plan.decision.out + OUTS), "decision")
+        rooms |= dict.fromkeys(learned_rows(plan), "network")
     return rooms
+
+
+def learned_rows(plan: Plan) -> tuple[int, ...]:
+    """Return the rows of a belief that a network had learned: its tables have changed since."""
+    learns = learner_of(plan.decision)
+    if learns is None or not isinstance(plan.decision, UtilityPlan):
+        return ()
+    return (plan.decision.out + OUT_BELIEF, *learns[0].learned_rows)
 
 
 def _filled(filler: Filler) -> list[int]:
@@ -279,6 +289,16 @@ class _Meanings:
             parts += [self.base, sorted(self.keys.items()), self.plan.features.forget_after_ms, name]
         elif room == "patterns":
             parts += [self.base, self.patterns[row].fingerprint]
+        elif room == "network":
+            learns = learner_of(self.plan.decision)
+            assert learns is not None
+            belief = learns[0]
+            numbers = [
+                belief.cuts[first:end].tolist()
+                for first, end, is_text in belief.nodes[:, [1, 2, 5]].tolist()
+                if not is_text
+            ]
+            parts += [belief.network.version, belief.target, belief.names, numbers]
         elif room == "models" and row in self.models and remembers(self.models[row]):
             parts += [self.base, self.models[row].hash]
         else:

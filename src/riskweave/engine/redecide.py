@@ -21,7 +21,7 @@ from riskweave.decision.state import DecisionState, hysteresis_of
 from riskweave.engine.answers import Answers
 from riskweave.engine.decisions import Output
 from riskweave.engine.record import Record, Value, as_number
-from riskweave.engine.recorder import Recorder, remembers
+from riskweave.engine.recorder import Recorder, learned_rows, remembers
 from riskweave.errors import EventError
 from riskweave.events.record import decode_record
 from riskweave.expressions import run as expressions
@@ -220,9 +220,19 @@ class _Run:
         for stage in range(plan.rules.stage, len(plan.programs)):
             expressions.step(plan.programs[stage], strings, batch)
             self._compare(batch, "expressions", stage)
-        decision.step(plan.decision, self._last_action(batch), batch)
+        decision.step(plan.decision, self._state(batch), batch)
         for stage in range(plan.rules.stage, len(plan.programs) + 1):
             self._compare(batch, "decision", stage)
+
+    def _state(self, batch: Batch) -> DecisionState:
+        """Return what deciding knew: the key's last action, and what a network that learns believed."""
+        state = self._last_action(batch)
+        rows = learned_rows(self.plan)
+        lacking = [row for row in rows if not self._given(batch, row)]
+        self.missing += [self.recorder.names[row] for row in lacking]
+        if rows and not lacking:
+            state.given = batch.values[list(rows)]
+        return state
 
     def _last_action(self, batch: Batch) -> DecisionState:
         """Return the state in which the event's key has the last action that it had then."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from riskweave.errors import StateError
 
-HEAD = b"riskweave snapshot 1\n"
+HEAD = b"riskweave snapshot 2\n"
 _DIGEST_BYTES = 32
 
 
@@ -35,11 +35,12 @@ class Snapshot:
         """Return the container."""
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            archive.writestr("meta.json", json.dumps(self.meta))
+            # The members have no date: the same state is the same bytes.
+            archive.writestr(zipfile.ZipInfo("meta.json"), json.dumps(self.meta))
             for name in sorted(self.arrays):
                 member = io.BytesIO()
                 np.lib.format.write_array(member, np.ascontiguousarray(self.arrays[name]), allow_pickle=False)
-                archive.writestr(f"{name}.npy", member.getbuffer())
+                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getbuffer())
         data = stream.getvalue()
         return HEAD + hashlib.sha256(data).digest() + data
 

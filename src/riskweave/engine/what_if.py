@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Batch, LabelArrivals, empty_batch
-from riskweave.decision.state import DecisionState, hysteresis_of
+from riskweave.decision.learned import Frozen, LearningState, Version
+from riskweave.decision.plan import DecisionPlan
+from riskweave.decision.state import DecisionState, hysteresis_of, learner_of
 from riskweave.engine import pipeline
 from riskweave.engine.decisions import Decision
 from riskweave.engine.state import State
@@ -53,6 +55,10 @@ class Scratch:
         self._events, self._watermark_ms = state.events, state.watermark_ms
         self._labels = state.labels.copy()
         self._last_actions: dict[int, tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int8]]] = {}
+        self._carried: State | None = None
+        self._bare = DecisionState.create(plan.decision) if _forgets(plan.decision) else None
+        self._versions: dict[int, Version] = {}
+        self._learned = _turns(state.decision)
         self._met: set[tuple[bytes, int, int]] = set()
         self._arrivals: dict[int, LabelArrivals | None] = {}
         self._batch = empty_batch(plan.layout, 1)
@@ -166,6 +172,12 @@ class Scratch:
                 last.time_ms[here].copy(),
                 last.action[here].copy(),
             )
+        learning = self._base.decision.learning
+        if isinstance(learning, LearningState) and clock_ms not in self._versions:
+            self._check_still_there(batch)
+            if _turns(self._base.decision) != self._learned:
+                raise StateError(_MOVED_ON)
+            self._versions[clock_ms] = learning.as_of(clock_ms, batch.labels)
         self._met.add(met)
 
     def _check_still_there(self, batch: Batch) -> None:
@@ -194,7 +206,14 @@ class Scratch:
     def _state(self) -> State:
         base = self._base
         sequences = {path: each.copy() for path, each in self._sequences.sequences.items()}
-        return State(
+        if self._carried is not None and not sequences:
+            # What a variation changed was put back: the same rooms serve the next one.
+            self._carried.patterns.lanes[:] = [each.state for each in self._partials]
+            self._carried.features = self._records.state
+            self._carried.decision = self._last_action()
+            self._carried.watermark_ms = int(self._batch.watermark_ms[0])
+            return self._carried
+        self._carried = State(
             strings=self._strings,
             attributes=base.attributes,
             lists=base.lists,
@@ -207,14 +226,21 @@ class Scratch:
             watermark_ms=int(self._batch.watermark_ms[0]),
             events=self._events + 1,
         )
+        return self._carried
 
     def _last_action(self) -> DecisionState:
         """Return what deciding remembers of the variation's key: a table with its place alone."""
+        if self._bare is not None:
+            return self._bare
+        version = self._versions.get(int(self._batch.watermark_ms[0]))
+        learning = None if version is None else Frozen(version)
         place = self._place()
         if place < 0:
-            return DecisionState.create(self._plan.decision)
+            return DecisionState(
+                np.zeros(1, np.uint64), np.zeros(1, np.int64), np.zeros(1, np.int8), learning
+            )
         key, time_ms, action = self._last_actions[place]
-        return DecisionState(key.copy(), time_ms.copy(), action.copy())
+        return DecisionState(key.copy(), time_ms.copy(), action.copy(), learning)
 
     def _place(self) -> int:
         """Return where the last action of the variation's key stands, -1 when none is remembered."""
@@ -233,6 +259,16 @@ class Scratch:
         if codes:
             self._base.lists.forget_codes(codes)
             self._strings.rebuild()
+
+
+def _forgets(plan: DecisionPlan) -> bool:
+    """Tell whether deciding leaves nothing behind: no last action, nothing learned."""
+    return hysteresis_of(plan) is None and learner_of(plan) is None
+
+
+def _turns(state: DecisionState) -> int | None:
+    """Return in which period a network that learns is: what it knew before is gone in the next one."""
+    return state.learning.period if isinstance(state.learning, LearningState) else None
 
 
 def varied(record: Record, changes: Record | None) -> Record:

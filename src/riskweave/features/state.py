@@ -22,8 +22,12 @@ _NO_LABELS = np.empty((0, 4), np.int64)
 
 
 def aligned(words: int) -> NDArray[np.int64]:
-    """Return uninitialised words that begin on a cache line."""
-    raw = np.empty(words + 8, np.int64)
+    """Return words of 0 that begin on a cache line.
+
+    Chunks have words that nothing writes; as they lie in snapshots, the same state is the same bytes only
+    if they are 0. The system gives such memory as it is touched.
+    """
+    raw = np.zeros(words + 8, np.int64)
     skip = (-raw.ctypes.data // 8) % 8
     return raw[skip : skip + words]
 

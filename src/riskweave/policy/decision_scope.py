@@ -27,5 +27,8 @@ class DecisionScope:
     def roles(self) -> list[str]:
         return list(self.scope.events.roles())
 
+    def labels(self) -> list[str]:
+        return list(self.scope.events.labels())
+
     def code(self, text: str) -> int:
         return self.pool.code(text)

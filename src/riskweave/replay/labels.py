@@ -28,6 +28,12 @@ def read_labels(engine: Engine, path: Path) -> int:
     return sum(len(labels) for labels in by_name.values())
 
 
+def label_values(engine: Engine, path: Path, name: str) -> dict[str, float]:
+    """Return what a file says last of each event: 1, 0, or NaN where it was taken back."""
+    found = [label for label in _labels(list(engine.plan.labels), path) if label.name == name]
+    return {label.event_id: label.value for label in sorted(found, key=lambda each: each.time_ms or 0)}
+
+
 def _labels(known: list[str], path: Path) -> Iterator[Label]:
     count = 0
     for chunk in read_events(path):

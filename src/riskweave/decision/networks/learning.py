@@ -49,11 +49,11 @@ class LearningSpec:
     missing: str = "skip"
 
 
-def read_learning(node: document.Node | None) -> LearningSpec:
-    """Read `{equivalent_sample_size: 50, per: row, half_life: 90d, missing: em}`."""
+def read_learning(node: document.Node | None, *others: str) -> LearningSpec:
+    """Read `{equivalent_sample_size: 50, per: row, half_life: 90d, missing: em}`; `others` may be there."""
     if node is None:
         return LearningSpec()
-    node.only("equivalent_sample_size", "per", "half_life", "missing")
+    node.only("equivalent_sample_size", "per", "half_life", "missing", *others)
     size, per = node.get("equivalent_sample_size"), node.get("per")
     half_life, missing = node.get("half_life"), node.get("missing")
     if half_life is not None and half_life.duration_ms() < 1:
@@ -102,6 +102,11 @@ class Learner:
             self._network = self.prior.with_tables(tables)
         return self._network
 
+    @property
+    def has_learned(self) -> bool:
+        """Tell whether any case came, counted or not."""
+        return self._reference_ms is not None
+
     def counts(self, name: str) -> NDArray[np.float64]:
         """Return how many cases each cell of a node's table has seen, faded to the latest case's time."""
         found: NDArray[np.float64] = self._counts[self.prior[name].name] * self._fade()
@@ -141,6 +146,27 @@ class Learner:
         weight = np.ones(size) if weights is None else np.asarray(weights, np.float64)
         if not (np.isfinite(weight).all() and (weight >= 0).all()):
             raise ValueError("a case's weight is a finite number >= 0")
+        return self._learn(columns, times, weight)
+
+    def take_back(self, codes: Codes, times_ms: NDArray[np.int64] | None = None) -> int:
+        """Undo cases that were counted; return how many.
+
+        What `em` spread over unknown states is taken back as it would be spread now. No count falls
+        below 0.
+        """
+        columns, size = self._columns(codes)
+        if size == 0:
+            return 0
+        times = np.zeros(size, np.int64) if times_ms is None else np.asarray(times_ms, np.int64)
+        skipped = self.skipped.copy()
+        counted = self._learn(columns, times, np.full(size, -1.0))
+        self.skipped = skipped
+        for table in self._counts.values():
+            np.maximum(table, 0.0, out=table)
+        return counted
+
+    def _learn(self, columns: Codes, times: NDArray[np.int64], weight: NDArray[np.float64]) -> int:
+        """Add weighted cases to the counts."""
         # What is incomplete is judged by the network before any of these cases.
         before = self.network if self.spec.missing == "em" else None
         scaled = weight * self._arrive(times)

@@ -57,12 +57,12 @@ def read_network(node: document.Node, folder: Path | None) -> Network:
     """Read a network written out, or the BIF file it names beside the policy."""
     file = node.get("file")
     if file is not None:
-        node.only("file")
+        node.only("file", "learn")
         if not file.text().endswith(".bif"):
             # The policy's version covers files of this name.
             raise file.error(f"`{file.text()}` is no BIF file", "a network's file is called *.bif")
         return read_bif(beside(folder, file.text(), file.span), file.text())
-    node.only("file", "nodes")
+    node.only("file", "nodes", "learn")
     listed = node.need("nodes")
     states: dict[str, tuple[str, ...]] = {}
     spans: dict[str, Span] = {}
