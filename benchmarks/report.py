@@ -302,6 +302,69 @@ oracle, {exact}: the greatest difference of a count is {result["greatest_differe
 """
 
 
+def networks(result: Result) -> str:
+    rows = [
+        (
+            "microseconds a question, median",
+            "nodes",
+            "numbers",
+            "**riskweave**",
+            "pyAgrum",
+            "pgmpy",
+            "greatest difference",
+        )
+    ]
+    for name, each in result["asked"].items():
+        rows.append(
+            (
+                name,
+                f"{each['nodes']:,}",
+                f"{each['numbers']:,}",
+                f"**{each['riskweave_us']:,.0f}**",
+                f"{each['pyagrum_us']:,.0f}",
+                f"{each['pgmpy_us']:,.0f}",
+                f"{max(each['differs_from_pyagrum_by'], each['differs_from_pgmpy_by']):.1g}",
+            )
+        )
+    compiled = [
+        (
+            "compiled, in batches",
+            "as a",
+            "numbers or steps",
+            "µs a posterior",
+            "ms to compile",
+            "greatest difference",
+        )
+    ]
+    for name, each in result["compiled"].items():
+        compiled.append(
+            (
+                name,
+                each["kind"],
+                f"{each['size']:,}",
+                f"**{each['us_per_posterior']:.3f}**",
+                f"{each['compile_ms']:.1f}",
+                f"{each['differs_by']:.1g}",
+            )
+        )
+    questions = next(iter(result["asked"].values()))["questions"]
+    tables = max(each["tables_differ_by"] for each in result["asked"].values())
+    back = result["feedback"]
+    return f"""## Bayesian networks
+
+Public networks (pgmpy's files), {questions:,} questions each: the posterior of a random node given random evidence on up to
+five others, some of it soft; evidence that cannot occur is left out. Every marginal is compared with pyAgrum's, some with
+pgmpy's (questions without soft evidence). Tables as pgmpy reads the files differ by at most {tables:.1g}.
+
+{table(*rows)}
+Compiled, a posterior is a row of a table, or a circuit where the combinations are too many; any of the evidence may be
+absent. The difference is to elimination.
+
+{table(*compiled)}
+A case of feedback costs {back["case_us"]:,.0f} µs, and with a new table of seven signals {back["case_and_table_ms"]:.1f} ms.
+"""
+
+
 def fuzz(result: Result) -> str:
     said = "\n".join(f"    {line}" for line in result["said"])
     return f"""## Hostile expressions
@@ -310,6 +373,94 @@ The parser fuzz {"passed" if result["passed"] else "**failed**"} in {result["sec
 
 {said}
 """
+
+
+def scoring(result: Result) -> str:
+    one, lstm, batch, why = (result[name] for name in ("one_event", "lstm", "gbdt_batch", "contributions"))
+
+    def peer(name: str, figures: Result, key: str) -> tuple[str, ...]:
+        return (
+            name,
+            f"{figures[f'{key}_us']:,.1f}",
+            f"{figures[f'times_{key}']} times as fast",
+            f"{figures[f'differs_from_{key}']:.1g}",
+        )
+
+    def ours(name: str, figures: Result) -> tuple[str, ...]:
+        return f"**riskweave, {name}**", f"**{figures['riskweave_us']:.1f}**", "", ""
+
+    rows = (
+        ("microseconds of one event", "median", "riskweave is", "differs by"),
+        ours("LR + GBDT + MLP", one),
+        peer("onnxruntime, all three in one graph", one, "onnxruntime"),
+        peer("scikit-learn, LightGBM, PyTorch", one, "libraries"),
+        ours("LSTM over 10 events", lstm),
+        peer("onnxruntime, handed the 10 events", lstm, "onnxruntime"),
+        peer("PyTorch, handed the 10 events", lstm, "torch"),
+        ours("contributions (TreeSHAP) of the GBDT", why),
+        peer("LightGBM, `pred_contrib`", why, "lightgbm"),
+    )
+    in_batches = [
+        ("GBDT in batches", "rows/s", "riskweave is", "differs by"),
+        ("**riskweave**", f"**{short(batch['riskweave_per_s'])}**", "", ""),
+    ]
+    for key, name in (("lightgbm", "LightGBM"), ("onnxruntime", "onnxruntime")):
+        in_batches.append(
+            (name, short(batch[f"{key}_per_s"]), f"{batch[f'times_{key}']} times as fast",
+             f"{batch[f'differs_from_{key}']:.1g}")
+        )  # fmt: skip
+    alone = one["alone_us"]
+    return f"""## Models
+
+Logistic regression, 200 trees of 31 leaves, an MLP 30-64-32-1 and an LSTM(64), all over the same 30 features. A riskweave score
+goes from the batch's columns to the calibrated score; peers get their rows ready made, and are measured in turns with it
+({result["rounds"]} rounds). Alone, LR takes {alone["lr"]:.1f} us, the GBDT {alone["gbdt"]:.1f}, the MLP {alone["mlp"]:.1f}. The last column is the greatest
+difference of probabilities (of contributions: of log-odds). onnxruntime runs the graphs that riskweave exports.
+
+{table(*rows)}
+{table(*in_batches)}
+Contributions are looked up in tables of {why["table_bytes"] / 1e6:.0f} MB, made in {why["prepare_s"]:.1f} s when a model is first explained.
+"""
+
+
+def decision(result: Result) -> str:
+    rows = [
+        ("evidence to action", "µs an event"),
+        ("**riskweave** (the decision room, batches)", f"**{result['riskweave_us']:.2f}**"),
+        ("NumPy, the same batches", f"{result['numpy_us']:.2f}"),
+    ]
+    same = "yes" if result["equal_numpy"] else "**no**"
+    return f"""## Deciding by expected utility
+
+{result["events"]:,} events, each with five pieces of evidence put into bands, the posterior of a network in which four nodes hang on
+the score beside the truth, four expected utilities, the value of information of three tests, and a floor. riskweave is
+{result["times_numpy"]:.1f} times as fast as NumPy; belief, utilities, net gain of tests and action equal: {same}. A test is worth
+asking for in {result["asked_for"]:,} of them. One event on its own, a dict in and a decision with its whole outcome out: {result["single_us_p50"]:.0f} µs (p50).
+
+{table(*rows)}"""
+
+
+def explanation(result: Result) -> str:
+    marks = ("p50", "p90", "p99")
+    lines = (
+        ("the decision alone", "decide"),
+        ("one variation of the event decided", "one_variation"),
+        ("explained from its record", "of_record"),
+        ("decided and explained, with counterfactuals", "explain"),
+        ("both languages as JSON", "json"),
+    )
+    cpu = result["cpu_us"]
+    rows = [
+        ("microseconds of processor time", *marks),
+        *((name, *(f"{cpu[key][mark]:,.0f}" for mark in marks)) for name, key in lines),
+    ]
+    return f"""## Explanations
+
+The starter policy over a simulated city: {result["explained"]} payments explained, {result["stopped"]} of them not passed.
+Each explanation decides {result["decisions_asked_median"]:.0f} variations of its event at the median ({result["decisions_asked_max"]} at most)
+to find what would have changed it.
+
+{table(*rows)}"""
 
 
 SECTIONS: dict[str, Callable[[Result], str]] = {
@@ -322,6 +473,10 @@ SECTIONS: dict[str, Callable[[Result], str]] = {
     "memory": memory,
     "growth": growth,
     "handbook": handbook,
+    "networks": networks,
+    "scoring": scoring,
+    "decision": decision,
+    "explanation": explanation,
     "fuzz": fuzz,
 }
 

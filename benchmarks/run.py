@@ -9,6 +9,10 @@ policy    a policy of 1,000 rules becomes live; first and later starts
 memory    bytes per event kept and per idle key; ten million events over a million keys
 growth    events/s against rules, features, entities, window length, state size (plots)
 handbook  the Handbook's features, compared with the oracle
+networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals compared; compiled posteriors
+scoring   models on one event and in batches, contributions  beside LightGBM, PyTorch, onnxruntime
+decision  evidence to action with four utilities and three tests, beside NumPy
+explanation  a full explanation of a decision  beside the decision itself
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -25,7 +29,22 @@ from benchmarks.measure import on_one_core
 
 from benchmarks import report
 
-NAMES = ("windows", "rules", "patterns", "single", "files", "policy", "memory", "growth", "handbook", "fuzz")
+NAMES = (
+    "windows",
+    "rules",
+    "patterns",
+    "single",
+    "files",
+    "policy",
+    "memory",
+    "growth",
+    "handbook",
+    "networks",
+    "scoring",
+    "decision",
+    "explanation",
+    "fuzz",
+)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@
 Fold k trains on 7 days from the train start + 7 k days on, waits for the delay, and tests 7 days. Cards known
 to be compromised are left out of the test as the book does. `book` models see the book's features
 (policy/), `richer` ones those of richer/, both as the replay gives them, both with the labels' delay inside.
+Richer models learn from the same 7 days; `--richer-days 7,28` adds `..._28d`, from 28 days to the same day.
 `--independent` adds the same models by scikit-learn, LightGBM and XGBoost alone on features by DuckDB;
 `--delays 1,3,7` shows, for the same test weeks, what earlier labels are worth.
 """
@@ -42,7 +43,7 @@ HERE = Path(__file__).parent
 WEEK_MS = 7 * DAY_MS
 K = 100
 BOOK = ("decision_tree_2", "logistic_regression", "random_forest", "xgboost", "lightgbm")
-RICHER = ("richer_gbdt",)
+RICHER = ("richer_gbdt", "richer_blend")
 FIGURES = ("auc", "ap", "cp100")
 
 
@@ -52,6 +53,7 @@ def main() -> None:
     start_ms = moment(given.train_start)
     test_ms = start_ms + WEEK_MS + given.delay * DAY_MS
     wanted = given.models.split(",") if given.models else [*BOOK, *RICHER]
+    richer_days = [int(each) for each in given.richer_days.split(",")]
     result: dict[str, Any] = {
         "protocol": {
             "train_start": given.train_start,
@@ -60,13 +62,13 @@ def main() -> None:
             "test_days": 7,
             "folds": given.folds,
             "tests": [day(test_ms + k * WEEK_MS) for k in range(given.folds)],
-            "richer_train_days": given.richer_days,
+            "richer_train_days": richer_days,
         },
         "models": {},
     }
     delays = [int(each) for each in given.delays.split(",")] if given.delays else []
     for delay in dict.fromkeys([given.delay, *delays]):
-        found = evaluate(events, test_ms, given.folds, delay, wanted, given.richer_days, given.draws)
+        found = evaluate(events, test_ms, given.folds, delay, wanted, richer_days, given.draws)
         if delay == given.delay:
             result |= found
         if delays:
@@ -92,14 +94,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--delay", type=int, default=7, help="days until a truth is known")
     parser.add_argument("--delays", default="", help="compare these delays on the same test weeks, as 1,3,7")
     parser.add_argument("--models", default="", help=f"of {', '.join(BOOK)}, or of richer.yaml")
-    parser.add_argument("--richer-days", type=int, default=28, help="days that richer models learn from")
+    parser.add_argument("--richer-days", default="7", help="days that richer models learn from")
     parser.add_argument("--draws", type=int, default=0, help="bootstrap draws over customers for intervals")
     parser.add_argument("--independent", action="store_true", help="also run without this system")
     return parser.parse_args()
 
 
 def evaluate(
-    events: list[Path], test_ms: int, folds: int, delay: int, wanted: list[str], richer_days: int, draws: int
+    events: list[Path],
+    test_ms: int,
+    folds: int,
+    delay: int,
+    wanted: list[str],
+    richer_days: list[int],
+    draws: int,
 ) -> dict[str, Any]:
     """Return every model's figures at one delay; the test weeks start at `test_ms`."""
     recipes = read_recipes(HERE / "richer.yaml") | read_recipes(HERE / "book.yaml")
@@ -114,8 +122,8 @@ def evaluate(
     ):
         if not group:
             continue
-        days = 7 if folder == "policy" else richer_days
-        first_ms = test_ms - delay * DAY_MS - max(days, 7) * DAY_MS
+        periods = [7] if folder == "policy" else richer_days
+        first_ms = test_ms - delay * DAY_MS - max(periods) * DAY_MS
         started = time.perf_counter()
         dataset = collect(
             policy(HERE / folder, delay),
@@ -136,8 +144,10 @@ def evaluate(
             "fingerprint": dataset.fingerprint,
         }
         facts["perfect"] = {"cp100": mean([best(dataset, split) for split in splits])}
-        for name in group:
-            models[name] = measure(dataset, splits, recipes, name, days, draws)
+        for days in periods:
+            for name in group:
+                said = name if days == 7 else f"{name}_{days}d"
+                models[said] = measure(dataset, splits, recipes, name, days, draws)
     return facts
 
 
@@ -154,8 +164,8 @@ def measure(
     found, started = [], time.perf_counter()
     for split in splits:
         rows = split.train
-        if days > 7:
-            # A longer period up to the same last day: every truth in it is known when the test begins.
+        if days != 7:
+            # Another period up to the same last day: every truth in it is known when the test begins.
             within = (dataset.time_ms >= split.train_to_ms - days * DAY_MS) & (
                 dataset.time_ms < split.train_to_ms
             )

@@ -25,8 +25,8 @@ import numpy as np
 import pyarrow as pa
 from sets import POLICIES, SETS, PublicSet, plain, read, split
 
+from riskweave.learning.choose import choose
 from riskweave.learning.collect import collect
-from riskweave.learning.dataset import Dataset
 from riskweave.learning.ranking import average_precision, roc_auc
 from riskweave.learning.recipe import Recipe, default_features
 from riskweave.learning.reliability import brier, expected_calibration_error
@@ -35,17 +35,20 @@ from riskweave.policy.policy import Policy
 
 START_S = 1_577_836_800
 SHARES = {"feature_share": 0.5, "row_share": 0.8}
-# Two sizes of trees: which one is taken, the last quarter of the training rows decides.
+# Sizes of trees: which one is taken, cross-validation within the training rows decides.
+PLAIN = {"trees": 100, "rate": 0.1, "leaves": 31, "l2": 0.0, "feature_share": 1.0, "row_share": 1.0}
 SMALL = {"trees": 300, "rate": 0.03, "leaves": 15, "l2": 5.0, **SHARES}
 LARGE = {"trees": 500, "rate": 0.06, "leaves": 31, "l2": 1.0, **SHARES}
+SIZES = {"plain": PLAIN, "small": SMALL, "large": LARGE}
 RECIPES = {
-    "gbdt": Recipe("gbdt", "gbdt", options=SMALL, hold=0),
+    **{name: Recipe(name, "gbdt", options=options, hold=0) for name, options in SIZES.items()},
+    "all_sizes": Recipe("all_sizes", "blend", parts=dict.fromkeys(SIZES, 1.0)),
     "random_forest": Recipe(
         "random_forest", "random_forest", options={"trees": 150, "max_depth": 14}, hold=0
     ),
     "logistic_regression": Recipe("logistic_regression", "logistic_regression", options={"C": 0.1}, hold=0),
 }
-PARTS = {"gbdt": 0.6, "random_forest": 0.25, "logistic_regression": 0.15}
+OTHERS = {"random_forest": 0.25, "logistic_regression": 0.15}
 
 
 def main() -> None:
@@ -76,7 +79,7 @@ def main() -> None:
 def evaluate(which: PublicSet, before: pa.Table, after: pa.Table) -> dict[str, Any]:
     """Return the figures of this system's models and of plain LightGBM on the same test rows."""
     before, after = alike(before, after)
-    policy, table = stream(which, before, after) if which.policy else rows_alone(before, after)
+    policy, table = (stream if which.policy else rows_alone)(which, before, after)
     started = time.perf_counter()
     dataset = collect(policy, [table])
     seconds = time.perf_counter() - started
@@ -92,12 +95,17 @@ def evaluate(which: PublicSet, before: pa.Table, after: pa.Table) -> dict[str, A
         "replay_seconds": round(seconds, 2),
         "models": {},
     }
-    parts = PARTS if learn.size < 100_000 else {"gbdt": 1.0}
     recipes = {name: replace(each, features=tuple(names)) for name, each in RECIPES.items()}
-    recipes["gbdt"], size = chosen(dataset, learn if which.time else shuffled(learn), recipes["gbdt"])
-    found["trees"] = size
-    wanted = {"gbdt": recipes["gbdt"]}
-    if len(parts) > 1:
+    large = learn.size > 100_000
+    candidates = [*SIZES] if large else [*SIZES, "all_sizes"]
+    best, found["cross_validation"] = choose(
+        candidates, recipes, dataset, learn, folds=2 if large else 4, by_time=bool(which.time)
+    )
+    found["chosen"] = best
+    wanted = {"gbdt": recipes[best]}
+    if not large:
+        trees = recipes[best].parts or {best: 1.0}
+        parts = {name: 0.6 / len(trees) for name in trees} | OTHERS
         wanted["blend"] = Recipe("blend", "blend", parts=parts, hold=0)
     for name, recipe in wanted.items():
         model = train(recipe, dataset, learn, recipes)
@@ -106,22 +114,6 @@ def evaluate(which: PublicSet, before: pa.Table, after: pa.Table) -> dict[str, A
         truth, plain_lightgbm(table, which, learn, test, dataset.label)
     )
     return found
-
-
-def chosen(dataset: Dataset, learn: np.ndarray, recipe: Recipe) -> tuple[Recipe, str]:
-    """Return the recipe with the size of trees that does better on the last quarter of the training rows."""
-    early, late = learn[: learn.size * 3 // 4], learn[learn.size * 3 // 4 :]
-    sizes = {"small": replace(recipe, options=SMALL), "large": replace(recipe, options=LARGE)}
-
-    def quality(name: str) -> float:
-        return average_precision(dataset.label[late], train(sizes[name], dataset, early).score(late))
-
-    best = max(sizes, key=quality)
-    return sizes[best], best
-
-
-def shuffled(rows: np.ndarray) -> np.ndarray:
-    return np.random.default_rng(0).permutation(rows)
 
 
 def default_columns(dataset: Any) -> list[str]:
@@ -141,8 +133,10 @@ def alike(before: pa.Table, after: pa.Table) -> tuple[pa.Table, pa.Table]:
     return before, after.cast(before.schema)
 
 
-def rows_alone(before: pa.Table, after: pa.Table) -> tuple[Policy, pa.Table]:
+def rows_alone(which: PublicSet, before: pa.Table, after: pa.Table) -> tuple[Policy, pa.Table]:
     """Return a policy that reads every column as it is, and the rows with an id and a time."""
+    if which.time:
+        before, after = before.sort_by(plain(which.time)), after.sort_by(plain(which.time))
     table = pa.concat_tables([before, after])
     table = pa.table({name: as_plain(table[name]) for name in table.column_names})
     table = table.append_column("id", pa.array(np.arange(table.num_rows)))

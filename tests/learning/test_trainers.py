@@ -18,7 +18,7 @@ from tests.learning.world import dataset
 
 QUICK = {
     "random_forest": {"trees": 20},
-    "gbdt": {"trees": 40},
+    "gbdt": {"trees": 40, "row_share": 0.8},
     "xgboost": {"trees": 20},
     "mlp": {"layers": [16], "epochs": 6, "rate": 0.01, "batch": 128},
     "lstm": {"hidden": 8, "steps": 3, "epochs": 5, "rate": 0.02, "batch": 128},
@@ -91,10 +91,25 @@ def test_more_risk_never_lowers_a_monotone_score(data, split):
 
 
 def test_early_stopping_keeps_fewer_trees(data, split):
-    options = {"trees": 400, "rate": 0.3, "patience": 5}
+    options = {"trees": 400, "rate": 0.3, "patience": 5, "least_trees": 10}
     held = train(Recipe("h", "gbdt", options=options, hold=0.3), data, split.train)
     whole = train(Recipe("h", "gbdt", options=options, hold=0), data, split.train)
-    assert held.notes["trees"] < whole.notes["trees"] == 400
+    assert 10 <= held.notes["trees"] < whole.notes["trees"] == 400
+    once = train(Recipe("h", "gbdt", options=options, hold=0.3, refit=False), data, split.train)
+    assert once.notes["trees"] == held.notes["trees"]
+    again = train(
+        Recipe("h", "gbdt", options={**options, "trees": held.notes["trees"]}, hold=0), data, split.train
+    )
+    assert np.array_equal(held.raw(split.test), again.raw(split.test))
+    least = {**options, "trees": 150, "least_trees": 120}
+    assert train(Recipe("h", "gbdt", options=least, hold=0.3), data, split.train).notes["trees"] >= 120
+
+
+def test_nothing_is_held_back_from_models_that_neither_stop_nor_calibrate(data, split):
+    kept, whole = (
+        train(Recipe("l", "logistic_regression", hold=hold), data, split.train) for hold in (0.5, 0)
+    )
+    assert np.array_equal(kept.raw(split.test), whole.raw(split.test))
 
 
 def test_class_weights_raise_the_score(data, split):

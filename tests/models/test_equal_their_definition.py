@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from riskweave.models import tree_shap, trees
+from riskweave.models import shap_tables, tree_shap, trees
 from riskweave.models.artifact import About, Artifact, Autoencoder, Calibration, Curve, Feature, Lstm, Mlp
 from riskweave.models.curves import make_curves
 from riskweave.models.importing.growing import Fork, Grove, Leaf
@@ -88,15 +88,26 @@ def test_trees_by_masks_and_by_walking(forest, table):
         assert np.array_equal(form.sums(X[:1], 0.0, 1.0), form.sums(X, 0.0, 1.0)[:1])
 
 
-@some(100)
-@given(st.lists(tree(), min_size=1, max_size=3), rows)
-def test_contributions_are_shapley_values(forest, row):
-    shap = tree_shap.prepare(planted(forest))
-    expected = np.sum([oracle.shapley_values(each, row) for each in forest], axis=0)
-    found = shap.contributions(np.array([row]))[0]
-    assert np.allclose(found, expected, atol=1e-12)
-    total = sum(oracle.tree_value(each, row) for each in forest)
-    assert abs(found.sum() + shap.expected - total) < 1e-11
+@some(150)
+@given(
+    st.lists(tree(), min_size=1, max_size=3),
+    st.lists(rows, min_size=1, max_size=3),
+    st.sampled_from([0, 1, 3, 9]),
+    st.sampled_from([0, 2000, 1 << 26]),
+)
+def test_contributions_are_shapley_values(forest, table, answers, bytes_max):
+    """Looked up or worked out, from groups of any size."""
+    usual, shap_tables.ANSWERS = shap_tables.ANSWERS, answers
+    try:
+        shap = tree_shap.prepare(planted(forest), bytes_max)
+    finally:
+        shap_tables.ANSWERS = usual
+    assert shap.nbytes <= bytes_max
+    for row, found in zip(table, shap.contributions(np.array(table)), strict=True):
+        expected = np.sum([oracle.shapley_values(each, row) for each in forest], axis=0)
+        assert np.allclose(found, expected, atol=1e-12)
+        total = sum(oracle.tree_value(each, row) for each in forest)
+        assert abs(found.sum() + shap.expected - total) < 1e-11
 
 
 def test_contributions_along_a_long_way_are_still_exact():

@@ -1,5 +1,7 @@
 """Models in a policy: scored beside the rules, alike in every batch split, refused when they do not fit."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ from riskweave.models.artifact import (
     Trees,
     write,
 )  # fmt: skip
-from riskweave.models.explanations import Explanations, contributions
+from riskweave.models.explanations import Explanations, explain
 from riskweave.models.importing.growing import Fork, Grove, Leaf
 from riskweave.models.scorer import Scorer
 from riskweave.models.state import export_key, import_key
@@ -223,6 +225,27 @@ def test_a_new_policy_keeps_sequences_of_the_same_form(tmp_path):
     assert engine.describe()["models"]["both/b"]["keys"] == 5
 
 
+@pytest.mark.parametrize("split", [1, 7, 1000])
+def test_a_new_model_gets_its_sequences_from_the_history(tmp_path, split):
+    """From the start or by `replace_policy` with the history: the same scores, byte by byte."""
+    artifacts, records = everything(), stream(200)
+    for name in ("seq", "both"):
+        part = artifacts[name] if name == "seq" else artifacts[name].parts["b"]
+        assert part.kind == "lstm"
+    feeds = Feature(name="kinds.distance")
+    artifacts["seq"] = lstm(features=(*NUMBERS, COUNTRY, feeds))
+    bare = {name: EVERYTHING[name] for name in ("lr", "gbdt", "nn", "kinds", "shade")}
+    policy = make(tmp_path, EVERYTHING, artifacts)
+    expected = in_blocks(Engine(policy), records, 120)[120:]
+    engine = Engine(make(tmp_path, bare, artifacts))
+    for record in records[:120]:
+        engine.decide(record)
+    history = [records[first : min(first + split, 120)] for first in range(0, 120, split)]
+    engine.replace_policy(policy, history)
+    assert engine.describe()["models"]["seq"]["keys"] == 5
+    assert expected.tobytes() == in_blocks(engine, records[120:]).tobytes()
+
+
 def test_a_key_moves_to_another_engine(tmp_path):
     policy, records = make(tmp_path, EVERYTHING, everything()), stream(late=False)
     here, there = Engine(policy), Engine(policy)
@@ -265,17 +288,40 @@ def test_what_rules_read_and_what_counts_as_risk(tmp_path):
 
 
 def test_contributions_add_up_to_the_log_odds(tmp_path):
-    policy = make(tmp_path, EVERYTHING, everything())
+    stacked = Blend(
+        parts=(Part(name="a", weight=0.7), Part(name="b", weight=0.6)), space="log_odds", intercept=-0.2
+    )
+    artifacts = {**everything(), "stack": Artifact(About(model=stacked), parts={"a": trees(), "b": lstm(3)})}
+    policy = make(tmp_path, {**EVERYTHING, "stack": "models/stack"}, artifacts)
     engine = Engine(policy)
-    explanations = Explanations(engine.plan.models)
+    explanations, told = Explanations(engine.plan.models).prepare(), set()
     for record in stream(60, late=False):
-        decision = engine.decide(record)
-        found = explanations.contributions(engine.state.models, engine._one)
-        for name, explained in found.items():
-            raw = decision.features[f"{name}.raw"]
-            assert abs(explained.base + sum(explained.amounts.values()) - raw) < 1e-9, name
-    assert set(found) >= {"lr", "gbdt"}
-    assert contributions(engine.plan.models, engine.state.models, engine._one)["lr"] == found["lr"]
+        features = engine.decide(record).features
+        found = explanations.explain(engine.state.models, engine._one)
+        scored = {name for name in features if name.endswith(".score") and features[name] is not None}
+        assert {f"{name}.score" for name in found} == scored
+        for name, each in found.items():
+            raw, score = features[f"{name}.raw"], features[f"{name}.score"]
+            assert (each.raw, each.score, each.reason) == (raw, score, ""), name
+            assert abs(each.base + sum(each.contributions) - raw) < 1e-9, name
+            assert abs(each.calibrated(raw) - score) < 1e-12
+            assert abs(each.calibrated(each.base) + sum(each.in_score()) - score) < 1e-9
+        told |= set(found)
+    assert told == {"lr", "gbdt", "nn", "seq", "both", "mix", "shade", "stack"}
+    assert explain(engine.plan.models, engine.state.models, engine._one)["lr"] == found["lr"]
+
+
+def test_a_sequence_that_has_moved_on_says_so(tmp_path):
+    engine = Engine(make(tmp_path, {"seq": "models/seq"}, {"seq": lstm()}))
+    records = [{"type": "payment", "at": 1000 * k, "who": "a", "amount": f"{k * 40}.00"} for k in range(1, 9)]
+    batches = []
+    for record in records:
+        engine.decide(record)
+        batches.append(copy.deepcopy(engine._one))
+    explanations = Explanations(engine.plan.models)
+    found = [explanations.explain(engine.state.models, each)["seq"] for each in batches]
+    assert [each.contributions is None for each in found] == [False] + 6 * [True] + [False]
+    assert "taken the place" in found[3].reason
 
 
 def test_a_profile_feeds_a_model(tmp_path):

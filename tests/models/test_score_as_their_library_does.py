@@ -1,11 +1,14 @@
 """Every model that is read scores as the library that trained it, within 1e-6 (most within 1e-12)."""
 
 import warnings
+from itertools import pairwise
 
 import lightgbm as lgb
 import numpy as np
 import pytest
 import xgboost as xgb
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.ensemble import (
@@ -26,7 +29,18 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from riskweave.errors import ModelError
-from riskweave.models.artifact import Calibration, Curve, Feature, read, write
+from riskweave.models.artifact import (
+    About,
+    Artifact,
+    Blend,
+    Calibration,
+    Curve,
+    Feature,
+    Lstm,
+    Part,
+    read,
+    write,
+)  # fmt: skip
 from riskweave.models.importing import from_lightgbm, from_sklearn, from_xgboost
 from riskweave.models.parity import check_parity
 from riskweave.models.scorer import Scorer, contributions_in_sum
@@ -121,8 +135,8 @@ def test_lightgbm_categories():
 @pytest.mark.parametrize("more", [{}, {"booster": "dart", "rate_drop": 0.3}, {"max_depth": 9}])
 def test_xgboost(more):
     X, y = data(missing=0.2, zeros=True)
-    settings = {"objective": "binary:logistic", "nthread": 1, "max_depth": 5, **more}
-    booster = xgb.train(settings, xgb.DMatrix(X, y), 30)
+    options = {"objective": "binary:logistic", "nthread": 1, "max_depth": 5, **more}
+    booster = xgb.train(options, xgb.DMatrix(X, y), 30)
     expected = booster.predict(xgb.DMatrix(probe()))
     assert check_parity(from_xgboost(booster, NAMES), expected, probe(), "xgboost").about.parity.rows == 300
 
@@ -136,8 +150,8 @@ def test_xgboost_categories_and_shapley_values(tmp_path):
                                     categories=tuple(f"c{k}" for k in range(40)))]  # fmt: skip
     for onehot in (1, 100):
         matrix = xgb.DMatrix(X, y, feature_types=kinds, enable_categorical=True)
-        settings = {"objective": "binary:logistic", "nthread": 1, "max_cat_to_onehot": onehot}
-        booster = xgb.train(settings, matrix, 20)
+        options = {"objective": "binary:logistic", "nthread": 1, "max_cat_to_onehot": onehot}
+        booster = xgb.train(options, matrix, 20)
         booster.save_model(tmp_path / "m.json")
         rows = probe()
         rows[:, 5] = np.random.default_rng(2).integers(0, 40, len(rows))
@@ -165,6 +179,43 @@ def test_scikit_learn_trees(estimator):
     artifact = from_sklearn(estimator, NAMES)
     expected = np.clip(estimator.predict_proba(rows)[:, 1], 1e-15, 1 - 1e-15)
     assert check_parity(artifact, expected, rows).about.parity.max_abs_difference < 1e-9
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.15])
+def test_scikit_learn_boosting_by_categories(missing):
+    """As positions and as texts; null and what training never saw go the same way."""
+    X, y = data(missing=missing)
+    rng = np.random.default_rng(5)
+    X[:, 4] = rng.integers(0, 30, len(X)) * 2.0
+    X[:, 1] = rng.integers(0, 4, len(X))
+    y = np.where(np.isin(X[:, 4], [4, 10, 44, 58]) | (X[:, 1] == 2), 1, y)
+    X[rng.random(len(X)) < missing, 4] = np.nan
+    rows = probe(missing=0.1)
+    rows[:, 4], rows[:, 1] = rng.integers(-1, 64, len(rows)), rng.integers(-1, 7, len(rows))
+    rows[::9, 4] = np.nan
+    model = HistGradientBoostingClassifier(
+        max_iter=30, categorical_features=[1, 4], random_state=0, monotonic_cst=[1, 0, 1, 0, 0, 0],
+        min_samples_leaf=3,
+    ).fit(X, y)  # fmt: skip
+    coded = {"type": "category", "encoding": "code"}
+    letters = Feature(name="l", **coded, categories=tuple("dcba"))
+    numbers = Feature(name="n", **coded, categories=tuple(map(str, range(64))))
+    names = [NAMES[0], letters, *NAMES[2:4], numbers, NAMES[5]]
+    expected = model.predict_proba(rows)[:, 1]
+    artifact = check_parity(from_sklearn(model, names), expected, rows)
+    assert (artifact.weights["category"] >= 0).sum() > 20
+    assert artifact.about.parity.max_abs_difference < 1e-12
+    # As texts, in another order than the feature names them.
+    table = X.astype(object)
+    table[:, 1] = [letters.categories[int(each)] for each in X[:, 1]]
+    model.fit(table, y)
+    asked = rows.astype(object)
+    asked[:, 1] = [(*"dcba", "z", "y", "x")[int(each)] for each in rows[:, 1]]
+    rows[~np.isin(rows[:, 1], range(4)), 1] = -1
+    asked[rows[:, 1] < 0, 1] = "z"
+    check_parity(from_sklearn(model, names), model.predict_proba(asked)[:, 1], rows)
+    with pytest.raises(ModelError, match="which is no position and none of its texts"):
+        from_sklearn(model, [NAMES[0], Feature(name="l", **coded, categories=("d", "c")), *names[2:]])
 
 
 def test_isolation_forest():
@@ -201,6 +252,157 @@ def test_mlp(activation):
     rows = probe(missing=0.0)[3:]
     artifact = check_parity(from_sklearn(net, NAMES), net.predict_proba(rows)[:, 1], rows)
     assert artifact.about.parity.max_abs_difference < 1e-12
+
+
+@pytest.mark.parametrize("layers", [(), (7,)])
+def test_lstm(layers):
+    """PyTorch's own module, trained for a few steps, on sequences of any length."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    X, lengths = rng.normal(size=(200, 8, 6)), rng.integers(1, 9, 200)
+    X[0] *= 50.0
+    net = torch.nn.LSTM(6, 19, batch_first=True)
+    sizes = [19, *layers, 1]
+    head = [torch.nn.Linear(a, b) for a, b in pairwise(sizes)]
+    packed = torch.nn.utils.rnn.pack_padded_sequence(
+        torch.from_numpy(X).float(), torch.from_numpy(lengths), batch_first=True, enforce_sorted=False
+    )
+
+    def forward():
+        state = net(packed)[1][0][0]
+        for layer in head[:-1]:
+            state = torch.tanh(layer(state))
+        return head[-1](state)[:, 0]
+
+    truth = torch.from_numpy((X[np.arange(200), lengths - 1, 0] > 0.3).astype(np.float32))
+    parameters = [*net.parameters(), *(each for layer in head for each in layer.parameters())]
+    descent = torch.optim.Adam(parameters, lr=0.05)
+    for _ in range(30):
+        descent.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(forward(), truth).backward()
+        descent.step()
+    weights = {
+        name.removesuffix("_l0"): each.numpy().astype(float) for name, each in net.state_dict().items()
+    }
+    for k, layer in enumerate(head):
+        weights[f"weight_{k}"] = layer.weight.detach().numpy().astype(float)
+        weights[f"bias_{k}"] = layer.bias.detach().numpy().astype(float)
+    kind = Lstm(entity="customer", steps=8, activations=(*["tanh"] * len(layers), "identity"))
+    artifact = Artifact(About(model=kind, features=tuple(NAMES)), weights)
+    with torch.no_grad():
+        expected = torch.sigmoid(forward()).numpy().astype(float)
+    checked = check_parity(artifact, expected, X, "torch", lengths)
+    assert checked.about.parity.max_abs_difference < 1e-6
+
+
+def test_blends_are_gated_as_a_whole(tmp_path):
+    """Weighted and stacked, with a part that reads sequences: against what the libraries' scores make."""
+    X, y = data()
+    options = {"objective": "binary", "num_threads": 1, "verbose": -1}
+    booster = lgb.train(options, lgb.Dataset(X, y), 20)
+    lr = LogisticRegression().fit(X, y)
+    parts = {"gbdt": from_lightgbm(booster, NAMES), "lr": from_sklearn(lr, NAMES)}
+    rows = probe(missing=0.0)[3:]
+    mixed = 0.4 * booster.predict(rows) + 0.6 * lr.predict_proba(rows)[:, 1]
+    stacked = sigmoid(0.3 + 0.8 * booster.predict(rows, raw_score=True) + 0.5 * lr.decision_function(rows))
+    weighted = Blend(parts=(Part(name="gbdt", weight=0.4), Part(name="lr", weight=0.6)))
+    by_odds = Blend(
+        parts=(Part(name="gbdt", weight=0.8), Part(name="lr", weight=0.5)), space="log_odds", intercept=0.3
+    )
+    for number, (model, expected) in enumerate([(weighted, mixed), (by_odds, stacked)]):
+        blend = check_parity(Artifact(About(model=model), parts=parts), expected, rows, "both")
+        write(tmp_path / str(number), blend)
+        assert read(tmp_path / str(number)).about.parity.rows == len(rows)
+        with pytest.raises(ModelError, match="does not score"):
+            check_parity(blend, expected + 2e-6, rows)
+    rng = np.random.default_rng(0)
+    shapes = {"weight_ih": (12, 6), "weight_hh": (12, 3), "bias_ih": 12, "bias_hh": 12, "weight_0": (1, 3)}
+    drawn = {name: rng.normal(size=shape) for name, shape in shapes.items()} | {"bias_0": np.zeros(1)}
+    kind = Lstm(entity="customer", steps=4)
+    sequence = Artifact(About(model=kind, features=tuple(NAMES)), drawn)
+    both = Blend(parts=(Part(name="gbdt", weight=0.5), Part(name="seq", weight=0.5)))
+    blend = Artifact(About(model=both), parts={"gbdt": parts["gbdt"], "seq": sequence})
+    events, lengths = rng.normal(size=(50, 4, 6)), rng.integers(1, 5, 50)
+    last = events[np.arange(50), lengths - 1]
+    expected = 0.5 * booster.predict(last) + 0.5 * Scorer(sequence).score(events, lengths=lengths)
+    assert check_parity(blend, expected, events, "both", lengths).about.parity.rows == 50
+
+
+edges = st.one_of(
+    st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-36, -1e-36, 1e308]), st.floats(-3, 3)
+)
+codes = st.one_of(st.just(np.nan), st.integers(-1, 12).map(float))
+anything = st.lists(st.tuples(edges, edges, edges, codes).map(list), min_size=1, max_size=20)
+
+
+def edged(seed, cases=400):
+    """Columns with nulls, infinite values and a category (0 to 7), and what they mean."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(cases, 4))
+    y = (X[:, 0] + X[:, 1] * X[:, 2] > 0.2).astype(int)
+    X[:, 3] = rng.integers(0, 8, cases)
+    y = np.where(np.isin(X[:, 3], [1, 6]), 1, y)
+    for value, column in ((np.nan, 0), (np.inf, 1), (-np.inf, 1), (0.0, 2), (np.nan, 3)):
+        X[rng.random(cases) < 0.15, column] = value
+    return X, y
+
+
+FOUR = [*NAMES[:3], Feature(name="c", type="category", encoding="code", categories=tuple("abcdefgh"))]
+MADE = {}
+
+
+def made(kind):
+    """Models of edged columns, trained once: (artifact, the library's probabilities of rows)."""
+    if kind in MADE:
+        return MADE[kind]
+    X, y = edged(0)
+    if kind.startswith("lightgbm"):
+        more = {"zero_as_missing": True} if kind.endswith("zeros") else {}
+        more |= {"use_missing": False} if kind.endswith("whole") else {}
+        more |= {"monotone_constraints": [1, 0, -1, 0]} if kind.endswith("monotone") else {}
+        options = {"objective": "binary", "num_threads": 1, "verbose": -1, "min_data_in_leaf": 3,
+                    "min_data_per_group": 1, "cat_smooth": 1, "max_cat_to_onehot": 2, **more}  # fmt: skip
+        booster = lgb.train(options, lgb.Dataset(X, y, categorical_feature=[3]), 15)
+        MADE[kind] = from_lightgbm(booster, FOUR), booster.predict
+    elif kind.startswith("xgboost"):
+        X = np.clip(X, -1e30, 1e30)
+        kinds = ["q", "q", "q", "c"]
+        constraints = {"monotone_constraints": "(1,0,-1,0)"} if kind.endswith("monotone") else {}
+        matrix = xgb.DMatrix(X, y, feature_types=kinds, enable_categorical=True)
+        options = {"objective": "binary:logistic", "nthread": 1, "max_cat_to_onehot": 2, **constraints}
+        booster = xgb.train(options, matrix, 15)
+
+        def score(rows):
+            return booster.predict(xgb.DMatrix(rows, feature_types=kinds, enable_categorical=True))
+
+        MADE[kind] = from_xgboost(booster, FOUR), score
+    else:
+        X = np.clip(X, -1e30, 1e30)  # it cannot learn from infinite values, and scores them
+        constraints = [1, 0, -1, 0] if kind.endswith("monotone") else None
+        model = HistGradientBoostingClassifier(
+            max_iter=15, categorical_features=[3], monotonic_cst=constraints, min_samples_leaf=3
+        ).fit(X, y)
+        MADE[kind] = from_sklearn(model, FOUR), lambda rows: model.predict_proba(rows)[:, 1]
+    return MADE[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["lightgbm", "lightgbm zeros", "lightgbm whole", "lightgbm monotone", "xgboost", "xgboost monotone",
+     "scikit-learn", "scikit-learn monotone"],
+)  # fmt: skip
+@settings(max_examples=40)
+@given(table=anything)
+def test_any_row_scores_as_the_library_says(kind, table):
+    """Null, infinite, next to zero, and categories that training never saw."""
+    artifact, score = made(kind)
+    rows = np.array(table)
+    if kind.startswith("xgboost"):  # refuses infinite values and codes it does not know
+        rows[:, :3] = np.clip(rows[:, :3], -1e30, 1e30)
+        rows[~np.isin(rows[:, 3], range(8)), 3] = np.nan
+    assert np.abs(Scorer(artifact).score(rows) - score(rows)).max() < 1e-6
 
 
 def test_k_means():

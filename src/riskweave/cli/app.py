@@ -92,12 +92,64 @@ def replay(
     out: Annotated[Path | None, typer.Option(help="Where the decisions go (Parquet).")] = None,
     rejected: Annotated[Path | None, typer.Option(help="Where unreadable records go (JSON Lines).")] = None,
     matches: Annotated[Path | None, typer.Option(help="Where matches of patterns go (JSON Lines).")] = None,
+    records: Annotated[Path | None, typer.Option(help="Where decision records go (Parquet).")] = None,
     as_json: Json = False,
 ) -> None:
     """Carry a history of events through the engine, in the order given."""
     from riskweave.cli import commands
 
-    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, matches, as_json))
+    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, matches, records, as_json))
+
+
+@app.command()
+def redecide(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The event's id.")],
+    records: Annotated[Path, typer.Option(help="A file of `riskweave replay --records`.")],
+    policy: Annotated[Path, typer.Option(help="The policy that decided.")],
+    other: Annotated[Path | None, typer.Option("--with", help="Another policy to decide it with.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Decide a recorded event again: the same bit for bit, or the first step that differs."""
+    from riskweave.cli import decisions
+
+    raise typer.Exit(decisions.redecide(event_id, records, policy, other, as_json))
+
+
+@app.command()
+def explain(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ID | POLICY EVENTS...",
+            help="An event's id with --records; or a policy and files of events.",
+        ),
+    ],
+    records: Annotated[
+        Path | None, typer.Option(help="A file of decision records: of `replay --records`, or JSON Lines.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="With --records: the policy that decided.")] = None,
+    event: Annotated[
+        str | None, typer.Option(help="With a file of events: which one; the last by default.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    form: Annotated[str, typer.Option("--format", help="text, json or html.")] = "text",
+    codes: Annotated[
+        bool, typer.Option("--codes", help="List the reason codes of a POLICY and stop.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say why an event got its action: facts, what moved it, what almost fired, what would change it."""
+    from riskweave.cli import explain as explaining
+
+    if language not in ("en", "zh"):
+        raise typer.BadParameter("en or zh", param_hint="--language")
+    if form not in ("text", "json", "html"):
+        raise typer.BadParameter("text, json or html", param_hint="--format")
+    if codes:
+        raise typer.Exit(explaining.codes(Path(targets[0]), as_json))
+    raise typer.Exit(
+        explaining.explain(targets, records, policy, event, language, "json" if as_json else form)
+    )
 
 
 @app.command()
@@ -126,18 +178,43 @@ def train(
     policy: PolicyPath,
     data: Annotated[Path, typer.Option(help="A training set of `riskweave dataset`.")],
     out: Annotated[Path, typer.Option(help="The model's folder.")],
-    model: Annotated[str, typer.Option(help="A trainer (gbdt, mlp, ...) or a recipe's name.")] = "gbdt",
+    model: Annotated[
+        str, typer.Option(help="A trainer (gbdt, mlp, ...) or recipe; the best of several.")
+    ] = "gbdt",
     recipes: Annotated[Path | None, typer.Option(help="A YAML file of recipes.")] = None,
     test_share: Annotated[float, typer.Option(help="The last share of the events judges the model.")] = 0.2,
     gap: Annotated[str, typer.Option(help="Left out between training and test (the labels' delay).")] = "0s",
     search: Annotated[int, typer.Option(min=0, help="Try so many options first.")] = 0,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same model.")] = None,
+    distill: Annotated[
+        Path | None, typer.Option(help="A heavy model's folder; its scores are learned.")
+    ] = None,
+    soft: Annotated[float, typer.Option(help="How much its word counts against the truth.")] = 0.7,
+    folds: Annotated[int, typer.Option(min=0, help="Also judge the recipe over so many folds.")] = 0,
+    leave_out: Annotated[
+        str | None, typer.Option(help="A role: its keys known to be compromised leave the test.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a model, judge it on later events, and write it with its report and card."""
     from riskweave.cli import learning
 
-    learning.train(policy, data, out, model, recipes, test_share, gap, search, seed, as_json)
+    learning.train(
+        policy,
+        data,
+        out,
+        model,
+        recipes,
+        test_share,
+        gap,
+        search,
+        seed,
+        distill,
+        soft,
+        folds,
+        leave_out,
+        as_json,
+    )
 
 
 @app.command()
@@ -149,13 +226,15 @@ def evaluate(
     end: Annotated[str | None, typer.Option("--to", help="The moment after the last (ISO 8601).")] = None,
     by: Annotated[list[str] | None, typer.Option(help="A column to tell segments by.")] = None,
     review_cost: Annotated[float, typer.Option(help="What looking at one event costs.")] = 0.0,
+    entity: Annotated[str | None, typer.Option(help="Whose keys are cards; the first role.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="How many are looked at (a day, for cards).")] = 100,
     out: Annotated[Path | None, typer.Option(help="Where the HTML report goes.")] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a model by events whose truth is known."""
     from riskweave.cli import learning
 
-    learning.evaluate(policy, data, model, start, end, by or [], review_cost, out, as_json)
+    learning.evaluate(policy, data, model, start, end, by or [], review_cost, entity, k, out, as_json)
 
 
 @app.command()
@@ -166,13 +245,82 @@ def arena(
     recipes: Annotated[Path | None, typer.Option(help="A YAML file of recipes.")] = None,
     test_share: Annotated[float, typer.Option(help="The last share of the events judges the models.")] = 0.2,
     gap: Annotated[str, typer.Option(help="Left out between training and test (the labels' delay).")] = "0s",
-    out: Annotated[Path | None, typer.Option(help="Where the picture goes (HTML).")] = None,
+    leave_out: Annotated[
+        str | None, typer.Option(help="A role: its keys known to be compromised leave the test.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the picture goes (.svg, or an HTML page).")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare kinds of models on one set: quality, calibration, time, speed, size."""
     from riskweave.cli import learning
 
-    learning.arena(policy, data, models, recipes, test_share, gap, out, as_json)
+    learning.arena(policy, data, models, recipes, test_share, gap, leave_out, out, as_json)
+
+
+@app.command()
+def actions(
+    policy: PolicyPath,
+    out: Annotated[Path | None, typer.Option(help="Where the picture goes (SVG).")] = None,
+    costs: Annotated[int, typer.Option(help="Which set of costs, counted from 0.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Show which action wins at which amount and probability of fraud."""
+    from riskweave.cli import deciding
+
+    deciding.actions(policy, out, costs, as_json)
+
+
+@app.command()
+def bands(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Decisions or features with labels (Parquet).")
+    ],
+    column: Annotated[str, typer.Option(help="The column to cut into bands.")],
+    label: Annotated[str, typer.Option(help="The column of the truth (0 and 1, or true and false).")],
+    most: Annotated[int, typer.Option(min=2, max=50, help="At most so many bands.")] = 4,
+    least_events: Annotated[int, typer.Option(min=1, help="At least so many events in each.")] = 100,
+    direction: Annotated[str, typer.Option(help="The share of fraud is rising, falling, or any.")] = "any",
+    as_json: Json = False,
+) -> None:
+    """Learn bands of a score from labelled history: monotone, by information gain."""
+    from riskweave.cli import deciding
+
+    deciding.bands(data, column, label, most, least_events, direction, as_json)
+
+
+@app.command()
+def capacity(
+    policy: PolicyPath,
+    events: Annotated[list[Path], typer.Argument(metavar="EVENTS...", help="The history, in arrival order.")],
+    per_hour: Annotated[float, typer.Option(min=0.0, help="How many events reviewers can look at an hour.")],
+    as_json: Json = False,
+) -> None:
+    """Solve the price of reviewers' time over history, for `capacity:` of the policy."""
+    from riskweave.cli import deciding
+
+    deciding.capacity(policy, events, per_hour, as_json)
+
+
+@app.command()
+def network(
+    source: Annotated[
+        Path, typer.Argument(metavar="NETWORK", help="A .bif (or .bif.gz) file, a YAML file, or a policy.")
+    ],
+    target: Annotated[list[str] | None, typer.Option(help="Whose posterior; may be repeated.")] = None,
+    evidence: Annotated[list[str] | None, typer.Option(help="What is known: A=a,B=b.")] = None,
+    likelihood: Annotated[
+        list[str] | None, typer.Option(help="What is half known: A=0.2:0.7:0.1, a weight per state.")
+    ] = None,
+    mpe: Annotated[
+        bool, typer.Option("--mpe", help="The most probable state of all nodes together.")
+    ] = False,
+    bif: Annotated[bool, typer.Option("--bif", help="Print the network as BIF.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a Bayesian network: posteriors, the most probable explanation, its nodes."""
+    from riskweave.cli import network as asking
+
+    asking.ask(source, target or [], evidence or [], likelihood or [], mpe, bif, as_json)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from riskweave.learning.dataset import Dataset, Progress
 
 if TYPE_CHECKING:
     from riskweave.learning.recipe import Recipe
+    from riskweave.learning.splits import Split
     from riskweave.policy.policy import Policy
 
 
@@ -73,28 +74,50 @@ def train(
     gap: str,
     trials: int,
     seed: int | None,
+    teacher: Path | None,
+    soft: float,
+    folds: int,
+    leave_out: str | None,
     as_json: bool,
 ) -> None:
     """Write a model's folder: the artifact, report.html, report.json, card.md."""
+    from riskweave.learning.choose import choose
+    from riskweave.learning.distill import distill
     from riskweave.learning.evaluate import evaluate as judge
     from riskweave.learning.report import html_report, model_card
+    from riskweave.learning.rolling import fold_splits, roll
     from riskweave.learning.search import search
-    from riskweave.learning.splits import shares_by_time
     from riskweave.learning.train import train as learn
-    from riskweave.models.artifact import write
+    from riskweave.models.artifact import read, write
 
+    heavy = None if teacher is None else read(teacher)
     policy, found, known = _prepared(path, data, recipe_file)
-    recipe = _named(known, model)
-    if seed is not None:
-        recipe = replace(recipe, seed=seed)
-    split = shares_by_time(found.time_ms, found.known_ms, found.label, test_share, _duration(gap, "--gap"))
+    candidates = [name.strip() for name in model.split(",")]
+    for name in candidates:
+        _named(known, name)
+    split = _split(found, test_share, gap, leave_out)
     with telling(as_json) as progress:
+        chosen: dict[str, float] = {}
+        if len(candidates) == 1:
+            (model,) = candidates
+        else:
+            model, chosen = choose(candidates, known, found, split.train, progress=progress)
+        recipe = _named(known, model)
+        if seed is not None:
+            recipe = replace(recipe, seed=seed)
         if trials:
             recipe = search(recipe, found, split.train, trials, recipes=known, progress=progress)
-        made = learn(recipe, found, split.train, known, definitions(policy, found), progress)
+        meanings = definitions(policy, found)
+        if heavy is None:
+            made = learn(recipe, found, split.train, known, meanings, progress)
+        else:
+            made = distill(recipe, heavy, found, split, soft, known, meanings, progress)
+        rolled = roll(recipe, found, fold_splits(found, split, folds), known, progress) if folds else []
     artifact, judged = made.artifact, None
+    if chosen:
+        artifact = artifact.with_about(notes={**artifact.about.notes, "chosen_among": dict(chosen)})
     if recipe.trainer != "profiles":
-        judged = judge(found, split.test, made.score(split.test))
+        judged = judge(found, split.test, made.score(split.test)) | ({"folds": rolled} if rolled else {})
         artifact = artifact.with_about(metrics={**judged["ranking"], **judged["calibration"]})
     digest = write(out, artifact)
     (out / "card.md").write_text(model_card(model, artifact, judged), encoding="utf-8")
@@ -105,14 +128,28 @@ def train(
         (out / "report.json").write_text(json.dumps(judged, indent=1), encoding="utf-8")
     if as_json:
         short = {name: judged[name] for name in ("events", "frauds", "ranking")} if judged else {}
-        print(json.dumps({"out": str(out), "hash": digest, "seconds": round(made.seconds, 3), "test": short}))
+        told = {name: each for name, each in artifact.about.notes.items() if name == "distillation"}
+        told |= {"folds": rolled} if rolled else {}
+        line = {"out": str(out), "hash": digest, "seconds": round(made.seconds, 3), "test": short}
+        print(json.dumps(line | told | ({"chosen_among": chosen} if chosen else {})))
         return
+    for name, figure in chosen.items():
+        console.print(f"{name}: average precision {figure:.4f} in cross-validation", highlight=False)
     console.print(
         f"{model}: {split.train.size:,} events in {made.seconds:.1f} s; {out}, hash {digest[:12]}",
         highlight=False,
     )
     if judged is not None:
         _print_ranking(judged)
+    for each in rolled:
+        console.print(
+            f"trained anew for {each['from']}: {each['events']:,} events, {each['frauds']:,} frauds: "
+            f"AUC {each['auc']:.4f}, average precision {each['ap']:.4f}",
+            highlight=False,
+        )
+    taught = artifact.about.notes.get("distillation")
+    if isinstance(taught, dict):
+        _print_distillation(taught)
 
 
 def evaluate(
@@ -123,6 +160,8 @@ def evaluate(
     end: str | None,
     by: list[str],
     review_cost: float,
+    entity: str | None,
+    k: int,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -142,7 +181,12 @@ def evaluate(
     kept &= found.time_ms >= (low if low is not None else found.time_ms.min(initial=0))
     kept &= found.time_ms < (high if high is not None else found.time_ms.max(initial=0) + 1)
     rows = np.flatnonzero(kept)
-    judged = judge(found, rows, score(artifact, found, rows), Questions(segments=by, review_cost=review_cost))
+    judged = judge(
+        found,
+        rows,
+        score(artifact, found, rows),
+        Questions(entity, segments=by, k=k, review_cost=review_cost),
+    )
     if out is not None:
         out.write_text(html_report(f"{policy.name}: {model.name}", judged, artifact.about), encoding="utf-8")
     if as_json:
@@ -160,14 +204,14 @@ def arena(
     recipe_file: Path | None,
     test_share: float,
     gap: str,
+    leave_out: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Train several models on one split; print a table, write a picture."""
     from rich.table import Table
 
-    from riskweave.learning.arena import HEADS, SIX, compare, picture, row_of
-    from riskweave.learning.splits import shares_by_time
+    from riskweave.learning.arena import HEADS, SIX, compare, drawing, picture, row_of
 
     policy, found, known = _prepared(path, data, recipe_file)
     names = [name.strip() for name in models.split(",")] if models else list(SIX)
@@ -175,11 +219,12 @@ def arena(
         _named(known, name)
     if not models and found.keys:
         known["lstm"] = replace(known["lstm"], options={"entity": next(iter(found.keys))})
-    split = shares_by_time(found.time_ms, found.known_ms, found.label, test_share, _duration(gap, "--gap"))
+    split = _split(found, test_share, gap, leave_out)
     with telling(as_json) as progress:
         lines = compare(found, split, known, names, progress)
     if out is not None:
-        out.write_text(picture(lines, f"Arena: {policy.name}"), encoding="utf-8")
+        draw = drawing if out.suffix == ".svg" else picture
+        out.write_text(draw(lines, f"Arena: {policy.name}"), encoding="utf-8")
     if as_json:
         print(json.dumps([{name: each for name, each in line.items() if name != "curves"} for line in lines]))
         return
@@ -187,7 +232,7 @@ def arena(
     for head in HEADS:
         shown.add_column(head, justify="left" if head == "model" else "right")
     for line in lines:
-        shown.add_row(*("-" if cell is None else str(cell) for cell in row_of(line)))
+        shown.add_row(*row_of(line))
     console.print(
         f"{split.train.size:,} events to learn from, {split.test.size:,} later ones to judge by",
         highlight=False,
@@ -210,6 +255,22 @@ def _prepared(path: Path, data: Path, recipe_file: Path | None) -> tuple[Policy,
         names = ", ".join(changed[:5])
         raise RiskweaveError(f"`{data}` was made with another definition of {names}: make it anew")
     return policy, found, read_recipes(recipe_file) if recipe_file else ready_recipes()
+
+
+def _split(found: Dataset, test_share: float, gap: str, leave_out: str | None) -> Split:
+    """Split by time; keys of the role `leave_out` that were known to be compromised leave the test."""
+    from riskweave.learning.splits import DAY_MS, shares_by_time, without_known_compromised
+
+    gap_ms = _duration(gap, "--gap")
+    split = shares_by_time(found.time_ms, found.known_ms, found.label, test_share, gap_ms)
+    if leave_out is None:
+        return split
+    if leave_out not in found.keys:
+        raise RiskweaveError(
+            f"the training set has no role `{leave_out}`; there are: {', '.join(found.keys)}"
+        )
+    days = -(-gap_ms // DAY_MS)
+    return without_known_compromised(split, found.time_ms, found.keys[leave_out], found.label, days)
 
 
 def _named(known: dict[str, Recipe], name: str) -> Recipe:
@@ -235,6 +296,27 @@ def _print_ranking(judged: dict[str, Any]) -> None:
         f"{judged['events']:,} later events, {judged['frauds']:,} frauds: AUC {ranking['auc'] or 0:.4f}, "
         f"average precision {ranking['ap'] or 0:.4f}, Brier {calibration['brier']:.5f}"
         + (f", card precision at {cards['k']} {cards['precision']:.3f}" if cards else ""),
+        highlight=False,
+    )
+
+
+def _print_distillation(found: dict[str, Any]) -> None:
+    """Print what the light model loses against the heavy one."""
+    from rich.table import Table
+
+    from riskweave.learning.report import DISTILLATION_HEADS, distillation_rows
+
+    shown = Table(box=None, pad_edge=False)
+    for head in DISTILLATION_HEADS:
+        shown.add_column(head, justify="left" if not head else "right")
+    for line in distillation_rows(found):
+        shown.add_row(*line)
+    console.print(shown)
+    agreed = found["agreement"]
+    console.print(
+        f"agreement with the teacher: scores differ by {agreed['mean_abs_difference']:.4f} on average, rank "
+        f"correlation {agreed['rank_correlation']:.3f}, {agreed['same_riskiest_percent']:.0%} of the "
+        "riskiest 1 % are the same",
         highlight=False,
     )
 

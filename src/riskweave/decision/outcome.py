@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +77,35 @@ class Outcome:
     economics: tuple[ActionValue, ...] = ()
     tests: tuple[TestValue, ...] = ()
     lines: tuple[Line, ...] = ()
+
+
+class ToldLater(Outcome):
+    """An outcome that is told when somebody first asks: most decisions are never looked at."""
+
+    __slots__ = ("_tell",)
+
+    _tell: Callable[[], Outcome] | None
+
+    def __init__(self, tell: Callable[[], Outcome]) -> None:
+        object.__setattr__(self, "_tell", tell)
+
+    def __getattr__(self, name: str) -> Any:
+        # Asked only for what is not there yet.
+        if name not in _PARTS or self._tell is None:
+            raise AttributeError(name)
+        outcome = self._tell()
+        for part in _PARTS:
+            object.__setattr__(self, part, getattr(outcome, part))
+        object.__setattr__(self, "_tell", None)
+        return getattr(self, name)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Outcome):
+            return NotImplemented
+        return all(getattr(self, part) == getattr(other, part) for part in _PARTS)
+
+    def __hash__(self) -> int:
+        return hash((self.integrator, self.probability))
+
+
+_PARTS = tuple(each.name for each in fields(Outcome))

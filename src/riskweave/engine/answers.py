@@ -9,9 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Batch
-from riskweave.engine.decisions import Decision, Decisions, Hit, ListMatch, Output, PatternHits, python_value
+from riskweave.decision.outcome import Outcome
+from riskweave.decision.plan import UtilityPlan
+from riskweave.decision.telling import RuleBound, Teller
+from riskweave.engine.decisions import (
+    Decision,
+    Decisions,
+    Hit,
+    Kept,
+    ListHits,
+    ListMatch,
+    Output,
+    PatternHits,
+    python_value,
+)
 from riskweave.engine.matches import PatternMatch, completed_by, made_by_time, match_at
 from riskweave.expressions.types import Type
+from riskweave.lists.plan import Matcher
 from riskweave.patterns.plan import no_matches
 from riskweave.policy.plan import Plan
 
@@ -20,6 +34,10 @@ if TYPE_CHECKING:
 
     from riskweave.engine.state import State
     from riskweave.events.table import Rejected
+
+
+def _bound(rule: str, action: str | None, reason: dict[str, str]) -> RuleBound | None:
+    return None if action is None else (rule, ACTIONS.index(action), reason)
 
 
 class Answers:
@@ -41,6 +59,11 @@ class Answers:
         # An id that is a number in the events is one in the output.
         self._id_type = "int64" if ids and all(kind is Type.INT for kind in ids) else "string"
         self._numbers = {rule: number for number, rule in enumerate(rule_ids)}
+        self._teller = Teller(plan.decision)
+        self._kept_rows = np.array(plan.decision.kept_rows, np.intp)
+        rules = plan.rules.rules
+        self._floors = [_bound(rule.id, rule.action, rule.reason) for rule in rules]
+        self._ceilings = [_bound(rule.id, rule.at_most, rule.reason) for rule in rules]
         self._hits = [Hit(rule.id, rule.risk, rule.reason) for rule in plan.rules.rules]
 
     def one(self, state: State, batch: Batch, identity: str | None) -> Decision:
@@ -59,10 +82,11 @@ class Answers:
             self._patterns(batch, completed_by(batch.matches, 0)),
             self._patterns(batch, made_by_time(batch.matches)),
             self._incomplete(state, batch) if batch.matches is not None else (),
+            batch.values.ravel().take(self._kept_rows),
         )
 
     def at(self, decisions: Decisions, index: int) -> Decision:
-        """Return one of many decisions on its own (without the list entries that matched)."""
+        """Return one of many decisions on its own."""
         start, end = decisions.hit_start[index], decisions.hit_start[index + 1]
         identity = None if decisions.event_ids is None else decisions.event_ids[index].as_py()
         return self._decision(
@@ -73,10 +97,11 @@ class Answers:
             tuple(decisions.hit_rule[start:end].tolist()),
             decisions.features[:, index].copy(),
             decisions.texts,
-            (),
+            () if decisions.lists is None else decisions.lists.at(index),
             self._completed(decisions, index),
             (),
             (),
+            decisions.kept.values[:, index].copy() if decisions.kept is not None else np.zeros(0),
         )
 
     def _decision(
@@ -92,6 +117,7 @@ class Answers:
         patterns: tuple[PatternMatch, ...],
         elapsed: tuple[PatternMatch, ...],
         incomplete: tuple[str, ...],
+        kept: NDArray[np.float64],
     ) -> Decision:
         found: list[object] = [None if value != value else value for value in values.tolist()]
         for k in self._whole:
@@ -112,9 +138,31 @@ class Answers:
             elapsed,
             incomplete,
             False,
+            self._outcome(kept, score, numbers, texts),
             values,
             numbers,
+            kept,
+            self.plan.version,
         )
+
+    def outcome(self, batch: Batch) -> Outcome | None:
+        """Return what the decision of a batch of one was made of."""
+        numbers = tuple(batch.hit_rule[: batch.hit_start[1]].tolist())
+        kept = batch.values.ravel().take(self._kept_rows)
+        return self._outcome(kept, float(batch.score[0]), numbers, self.plan.pool.texts)
+
+    def _outcome(
+        self, kept: NDArray[np.float64], score: float, numbers: tuple[int, ...], texts: Sequence[str]
+    ) -> Outcome | None:
+        if kept.size != self._kept_rows.size or (kept.size and np.isnan(kept).all()):
+            return None
+
+        def value(number: float, kind: Type) -> object:
+            return None if number != number else python_value(number, kind, texts)
+
+        floors = [bound for number in numbers if (bound := self._floors[number]) is not None]
+        ceilings = [bound for number in numbers if (bound := self._ceilings[number]) is not None]
+        return self._teller.tell(kept, score, floors, ceilings, value)
 
     def _patterns(self, batch: Batch, numbers: NDArray[np.int64]) -> tuple[PatternMatch, ...]:
         matches = batch.matches
@@ -171,13 +219,33 @@ class Answers:
         for matcher in self.plan.lists.matchers:
             number = batch.values[matcher.target, 0]
             if number == number:
-                name = self.plan.lists.lists[matcher.list].name
-                entry = state.lists.entry(name, int(number))
-                found.append(ListMatch(name, matcher.operand, entry.value, entry.by, entry.why))
+                found.append(self._list_match(state, matcher, int(number)))
         return tuple(found)
+
+    def _list_hits(self, state: State, batch: Batch) -> ListHits | None:
+        matchers = self.plan.lists.matchers
+        if not matchers:
+            return None
+        numbers = batch.values[[matcher.target for matcher in matchers]].T
+        rows, columns = np.nonzero(~np.isnan(numbers))
+        # Few entries match many events: each is looked up once.
+        pairs = numbers[rows, columns].astype(np.int64) * len(matchers) + columns
+        distinct, which = np.unique(pairs, return_inverse=True)
+        entries = []
+        for pair in distinct.tolist():
+            number, column = divmod(pair, len(matchers))
+            entries.append(self._list_match(state, matchers[column], number))
+        start = np.searchsorted(rows, np.arange(batch.size + 1)).astype(np.int64)
+        return ListHits(start, which.astype(np.int32), entries)
+
+    def _list_match(self, state: State, matcher: Matcher, number: int) -> ListMatch:
+        name = self.plan.lists.lists[matcher.list].name
+        entry = state.lists.entry(name, number)
+        return ListMatch(name, matcher.operand, entry.value, entry.by, entry.why)
 
     def many(
         self,
+        state: State,
         batch: Batch,
         event_ids: pa.Array | None,
         rows: NDArray[np.int64],
@@ -199,6 +267,8 @@ class Answers:
             np.zeros(batch.size, np.bool_),
             self._pattern_hits(batch),
             rejected,
+            Kept(self.plan.decision, batch.values[self._kept_rows]),
+            self._list_hits(state, batch),
         )
 
     def none(self) -> Decisions:
@@ -226,7 +296,26 @@ class Answers:
             rows,
             np.ones(len(answers), np.bool_),
             self._repeated_hits(answers),
+            kept=Kept(self.plan.decision, self._kept(answers)),
+            lists=ListHits.of([answer.lists for answer in answers]) if self.plan.lists.matchers else None,
         )
+
+    def _kept(self, answers: list[Decision]) -> NDArray[np.float64]:
+        """Return the numbers that first answers were made with; NaN for those of an earlier policy."""
+        plan = self.plan.decision
+        found = np.full((len(plan.kept_rows), len(answers)), np.nan)
+        for k, answer in enumerate(answers):
+            if answer.policy != self.plan.version:
+                continue
+            found[:, k] = answer.kept
+            if not isinstance(plan, UtilityPlan) or answer.outcome is None:
+                continue
+            # Codes of texts may have changed their meaning since: the texts themselves have not.
+            said = {each.node: each.value for each in answer.outcome.evidence}
+            for each in plan.evidence:
+                if each.type.is_text and isinstance(text := said.get(each.node), str):
+                    found[plan.kept_rows.index(each.row), k] = self.plan.pool.code(text)
+        return found
 
     def _values(self, answer: Decision) -> list[float]:
         """Return an answer's features as a row of this plan's outputs."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riskweave.batch import empty_batch
+from riskweave.batch import Batch, empty_batch
+from riskweave.decision.state import DecisionState
 from riskweave.engine import pipeline
 from riskweave.engine.labels import LabelQueue
 from riskweave.engine.state import NEVER_MS, State
@@ -43,7 +44,7 @@ def changed_state(
     the old state remembers are taken from it, not twice. Labels that came in its columns count
     with their delay, `labels` at their own `time`.
     """
-    parts = list(history)
+    parts, labels = list(history), list(labels)
     blocks = _Blocks(plan, parts, block_rows, old.events)
     blocks.in_use = [(old_plan, old), (plan, None)]
     span = blocks.span()
@@ -57,13 +58,17 @@ def changed_state(
         models=ModelsState.create(plan.models),
         memory=old.memory,
         labels=_renumbered(old_plan, old.labels, plan),
+        decision=DecisionState.adopt(old_plan.decision, old.decision, plan.decision),
         watermark_ms=old.watermark_ms,
         events=old.events,
     )
     blocks.in_use[1] = (plan, state)
     lists.adopt(old.lists, state.lists)
     attributes.adopt(old.attributes, state.attributes)
-    models.adopt(old_plan.models, old.models, plan.models, state.models)
+    replayed_models = None
+    if span is not None and models.is_new(old_plan.models, plan.models):
+        replayed_models = _models_over(old, plan, blocks, labels)
+    models.adopt(old_plan.models, old.models, plan.models, state.models, replayed_models)
     if span is not None and needs.any():
         waiting = _replay(plan, state, blocks, labels, needs)
         # Labels still on their way: the old policy's own are in its queue already.
@@ -132,14 +137,29 @@ def _patterns_over(plan: Plan, blocks: _Blocks) -> PatternsState:
     return scratch.patterns
 
 
+def _models_over(
+    old: State, plan: Plan, blocks: _Blocks, labels: Iterable[Mapping[str, object]]
+) -> ModelsState:
+    """Return the models' state after the history: sequences hold the features as they were."""
+    scratch = State.create(plan)
+    lists.adopt(old.lists, scratch.lists)
+    attributes.adopt(old.attributes, scratch.attributes)
+    in_use = list(blocks.in_use)
+    blocks.in_use.append((plan, scratch))
+    _replay(plan, scratch, blocks, labels, None, lambda batch: pipeline.remember_models(plan, scratch, batch))
+    blocks.in_use = in_use
+    return scratch.models
+
+
 def _replay(
     plan: Plan,
     state: State,
     blocks: _Blocks,
     labels: Iterable[Mapping[str, object]],
-    needs: NDArray[np.bool_],
+    needs: NDArray[np.bool_] | None,
+    then: Callable[[Batch], None] = lambda batch: None,
 ) -> LabelQueue:
-    """Carry the history through the rooms that remember, into the tables that need it.
+    """Carry the history through the rooms that remember, into the tables that need it (None: all).
 
     Returns the labels whose time has not come by the end of the history.
     """
@@ -158,13 +178,14 @@ def _replay(
             number, delay_ms = plan.labels[name]
             known = np.flatnonzero(~np.isnan(values))
             queue.add(batch.time_ms[known] + delay_ms, batch.event_hash[known], number, values[known], known)
-        batch.labels = queue.arrivals(batch.watermark_ms)
+        batch.labels = queue.arrivals(batch.watermark_ms, batch.event_hash)
         pipeline.remember(plan, state, batch, needs)
+        then(batch)
     _arrived(plan, state, queue, needs)
     return queue
 
 
-def _arrived(plan: Plan, state: State, queue: LabelQueue, needs: NDArray[np.bool_]) -> None:
+def _arrived(plan: Plan, state: State, queue: LabelQueue, needs: NDArray[np.bool_] | None) -> None:
     """Let the labels in that were due before now but came after the last event of the history."""
     now = np.array([state.watermark_ms])
     arrivals = queue.arrivals(now)
@@ -180,7 +201,9 @@ def _queue_label(plan: Plan, queue: LabelQueue, label: Label) -> None:
     if label.time_ms is None:
         raise EventError("time", None, "when the label was learned")
     hashes = np.array([hash_text(label.event_id)], np.uint64)
-    queue.add(np.array([label.time_ms]), hashes, plan.labels[label.name][0], np.array([label.value]))
+    queue.add(
+        np.array([label.time_ms]), hashes, plan.labels[label.name][0], np.array([label.value]), loose=True
+    )
 
 
 def _renumbered(old_plan: Plan, queue: LabelQueue, plan: Plan) -> LabelQueue:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, Matches
+from riskweave.decision.outcome import Outcome
+from riskweave.decision.plan import DecisionPlan, UtilityPlan
 from riskweave.engine.matches import PatternMatch, match_at, moved
 from riskweave.expressions.types import Type
 from riskweave.patterns.plan import PatternsPlan, joined
@@ -59,7 +61,9 @@ class Decision:
     `patterns` are the matches that this event completed, `elapsed` those that the passing of time
     completed or ended just before it, of any key: alerts of their own. `incomplete` names patterns
     that could lack a match here, because partial matches of this event's key were dropped at a cap.
-    `duplicate` tells that the event was decided before and this is the first answer.
+    `duplicate` tells that the event was decided before and this is the first answer. `outcome` is what
+    the decision was made of: belief, evidence, economics, tests, floors and adjustments; `kept` the
+    numbers that it is told from, under the policy of version `policy`.
     """
 
     event_id: str | None
@@ -73,8 +77,11 @@ class Decision:
     elapsed: tuple[PatternMatch, ...] = ()
     incomplete: tuple[str, ...] = ()
     duplicate: bool = False
+    outcome: Outcome | None = None
     values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
     rule_numbers: tuple[int, ...] = field(default=(), repr=False, compare=False)
+    kept: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    policy: str = field(default="", repr=False, compare=False)
 
     @property
     def rules(self) -> list[str]:
@@ -129,13 +136,103 @@ class PatternHits:
 
 
 @dataclass(slots=True)
+class ListHits:
+    """Which list entries each decision matched (CSR: `which[start[i]:start[i + 1]]` in `entries`)."""
+
+    start: NDArray[np.int64]
+    which: NDArray[np.int32]
+    entries: list[ListMatch]
+
+    def at(self, index: int) -> tuple[ListMatch, ...]:
+        """Return the entries that one decision matched."""
+        numbers = self.which[self.start[index] : self.start[index + 1]].tolist()
+        return tuple([self.entries[number] for number in numbers])
+
+    def take(self, which: NDArray[np.int64]) -> ListHits:
+        """Return the matches of the decisions at these positions."""
+        start, picks = _picked(self.start, which)
+        return ListHits(start, self.which[picks], self.entries)
+
+    @classmethod
+    def of(cls, matches: Sequence[Sequence[ListMatch]]) -> ListHits:
+        """Return the matches of some decisions."""
+        start = np.concatenate([[0], np.cumsum([len(each) for each in matches])]).astype(np.int64)
+        entries = [each for found in matches for each in found]
+        return cls(start, np.arange(len(entries), dtype=np.int32), entries)
+
+    @classmethod
+    def joined(cls, parts: Sequence[ListHits]) -> ListHits:
+        """Return the matches of several blocks as one."""
+        counts = np.concatenate([np.diff(part.start) for part in parts])
+        first = np.cumsum([0, *(len(part.entries) for part in parts)])
+        which = [part.which + np.int32(base) for part, base in zip(parts, first[:-1].tolist(), strict=True)]
+        entries = [each for part in parts for each in part.entries]
+        start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(start, np.concatenate(which).astype(np.int32), entries)
+
+    def to_arrow(self) -> pa.Array:
+        """Return a list of (list, operand, value) per decision."""
+        import pyarrow as pa
+
+        names = ("list", "operand", "value")
+        entries = pa.StructArray.from_arrays(
+            [pa.array([getattr(each, name) for each in self.entries], pa.string()) for name in names],
+            list(names),
+        )
+        found = entries.take(pa.array(self.which, pa.int32()))
+        return pa.ListArray.from_arrays(pa.array(self.start.astype(np.int32)), found)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The numbers that decisions were made with: row k is `plan.kept_rows[k]`, a column per decision.
+
+    A column of nothing but NaN is of an earlier policy's decision.
+    """
+
+    plan: DecisionPlan
+    values: NDArray[np.float64]
+
+    def take(self, which: NDArray[np.int64]) -> Kept:
+        return Kept(self.plan, self.values[:, which])
+
+    def row(self, row: int) -> NDArray[np.float64]:
+        """Return what stood in one row of the batch."""
+        found: NDArray[np.float64] = self.values[self.plan.kept_rows.index(row)]
+        return found
+
+    def open_actions(self) -> NDArray[np.bool_]:
+        """Return which actions (rows) floors and ceilings left open."""
+        bounds = self.plan.bounds
+        low = np.fmax(self.row(bounds.floor_row), 0.0)
+        for each in bounds.floors:
+            low = np.where(self.row(each.row) != 0.0, np.maximum(low, each.action), low)
+        high = np.fmin(self.row(bounds.ceiling_row), len(ACTIONS) - 1)
+        for each in bounds.ceilings:
+            high = np.where(self.row(each.row) != 0.0, np.minimum(high, each.action), high)
+        high = np.maximum(high, low)
+        actions = np.arange(len(ACTIONS))[:, None]
+        found: NDArray[np.bool_] = (actions >= low) & (actions <= high)
+        return found
+
+    def text_rows(self) -> list[int]:
+        """Return which of `values` are codes of texts."""
+        if not isinstance(self.plan, UtilityPlan):
+            return []
+        return sorted(
+            {self.plan.kept_rows.index(each.row) for each in self.plan.evidence if each.type.is_text}
+        )
+
+
+@dataclass(slots=True)
 class Decisions:
     """Many decisions as columns, in the order of the events that could be read.
 
+    `kept` holds the numbers of the decision room, from which `Answers.at` tells an outcome.
     `rows` are the events' positions in what was given, `rejected` the records that could not be
     read. `features[k, i]` is named feature k of decision i, NaN when unknown. The rules hit by
     decision i are `hit_rule[hit_start[i]:hit_start[i + 1]]`. `patterns` is None when the policy has
-    none.
+    none, `lists` when it looks nothing up in lists.
     """
 
     outputs: tuple[Output, ...]
@@ -152,6 +249,8 @@ class Decisions:
     duplicate: NDArray[np.bool_]
     patterns: PatternHits | None = None
     rejected: list[Rejected] = field(default_factory=list)
+    kept: Kept | None = None
+    lists: ListHits | None = None
 
     def __len__(self) -> int:
         return len(self.time_ms)
@@ -169,6 +268,20 @@ class Decisions:
         return [
             self.rule_ids[rule] for rule in self.hit_rule[self.hit_start[index] : self.hit_start[index + 1]]
         ]
+
+    @property
+    def probability(self) -> NDArray[np.float64] | None:
+        """Return how likely fraud was, before any action; None unless the policy decides by utility."""
+        kept = self.kept
+        return kept.row(kept.plan.out) if kept is not None and isinstance(kept.plan, UtilityPlan) else None
+
+    @property
+    def utilities(self) -> NDArray[np.float64] | None:
+        """Return what each action was expected to bring (rows as in ACTIONS; NaN: it has no price)."""
+        kept = self.kept
+        if kept is None or not isinstance(kept.plan, UtilityPlan):
+            return None
+        return np.array([kept.row(kept.plan.out + 1 + a) for a in range(len(ACTIONS))])
 
     def actions(self) -> dict[str, int]:
         """Return how many decisions each action has, answers to repeated ids left out."""
@@ -193,6 +306,8 @@ class Decisions:
             self.duplicate[which],
             None if self.patterns is None else self.patterns.take(which, len(self)),
             self.rejected,
+            None if self.kept is None else self.kept.take(which),
+            None if self.lists is None else self.lists.take(which),
         )
 
     def without_repeats(self) -> Decisions:
@@ -222,6 +337,8 @@ class Decisions:
             np.concatenate([part.duplicate for part in parts]),
             _joined_patterns(parts),
             [rejected for part in parts for rejected in part.rejected],
+            _joined_kept(parts),
+            _joined_lists(parts),
         )
 
     def __iter__(self) -> Iterator[dict[str, object]]:
@@ -229,6 +346,8 @@ class Decisions:
 
     def to_arrow(self) -> pa.Table:
         """Return a table: event_id, time, action, score, every named feature, patterns, rules (lists of ids).
+
+        `lists` are the list entries that matched, when the policy looks something up.
 
         Event ids are whole numbers when the policy's id field is an int, text otherwise.
         """
@@ -253,6 +372,8 @@ class Decisions:
             columns["patterns"] = pa.ListArray.from_arrays(
                 pa.array(self.patterns.start.astype(np.int32)), numbers
             )
+        if self.lists is not None:
+            columns["lists"] = self.lists.to_arrow()
         columns["rules"] = pa.ListArray.from_arrays(pa.array(self.hit_start.astype(np.int32)), rules)
         return pa.table(columns)
 
@@ -269,16 +390,32 @@ def _in_one_coding(parts: Sequence[Decisions]) -> Sequence[Decisions]:
         for k, output in enumerate(part.outputs):
             if not output.type.is_text:
                 continue
-            known = ~np.isnan(features[k])
-            distinct, places = np.unique(features[k][known].astype(np.int64), return_inverse=True)
-            numbers = np.zeros(distinct.size)
-            for place, code in enumerate(distinct.tolist()):
-                text = part.texts[code]
-                numbers[place] = codes.setdefault(text, len(codes))
-            features[k, known] = numbers[places]
-        recoded.append(dataclasses.replace(part, features=features, texts=texts))
+            _recode(features[k], part.texts, codes)
+        kept = part.kept
+        if kept is not None:
+            kept = Kept(kept.plan, kept.values.copy())
+            for row in kept.text_rows():
+                _recode(kept.values[row], part.texts, codes)
+        recoded.append(dataclasses.replace(part, features=features, texts=texts, kept=kept))
     texts += codes
     return recoded
+
+
+def _recode(column: NDArray[np.float64], texts: Sequence[str], codes: dict[str, int]) -> None:
+    """Replace the codes in a column by those of `codes`, which grows."""
+    known = ~np.isnan(column)
+    distinct, places = np.unique(column[known].astype(np.int64), return_inverse=True)
+    numbers = np.zeros(distinct.size)
+    for place, code in enumerate(distinct.tolist()):
+        numbers[place] = codes.setdefault(texts[code], len(codes))
+    column[known] = numbers[places]
+
+
+def _joined_kept(parts: Sequence[Decisions]) -> Kept | None:
+    kept = [part.kept for part in parts if part.kept is not None]
+    if len(kept) != len(parts):
+        return None
+    return Kept(kept[0].plan, np.concatenate([each.values for each in kept], axis=1))
 
 
 def _picked(
@@ -293,6 +430,11 @@ def _picked(
 def _joined_patterns(parts: Sequence[Decisions]) -> PatternHits | None:
     hits = [part.patterns for part in parts if part.patterns is not None]
     return PatternHits.joined(hits, [len(part) for part in parts]) if hits else None
+
+
+def _joined_lists(parts: Sequence[Decisions]) -> ListHits | None:
+    hits = [part.lists for part in parts if part.lists is not None]
+    return ListHits.joined(hits) if len(hits) == len(parts) else None
 
 
 def _joined_ids(parts: Sequence[Decisions]) -> pa.Array | None:

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from riskweave.decision.state import DecisionState
 from riskweave.engine.labels import LabelQueue
 from riskweave.engine.memory import EventMemory
 from riskweave.engine.snapshot import Snapshot
@@ -33,6 +34,7 @@ def take_snapshot(plan: Plan, state: State) -> Snapshot:
         **{f"features/{name}": array for name, array in state.features.snapshot().items()},
         **{f"patterns/{name}": array for name, array in state.patterns.snapshot().items()},
         **{f"models/{name}": array for name, array in models.snapshot(plan.models, state.models).items()},
+        **{f"decision/{name}": array for name, array in state.decision.snapshot().items()},
         **{f"labels/{name}": array for name, array in state.labels.snapshot().items()},
         **{f"memory/{name}": array for name, array in state.memory.snapshot().items()},
     }
@@ -74,6 +76,7 @@ def restore_state(plan: Plan, snapshot: Snapshot) -> State:
             models=models.restore(plan.models, snapshot.room("models")),
             memory=EventMemory.restore(plan.settings.dedupe_ms, snapshot.room("memory")),
             labels=LabelQueue.restore(snapshot.room("labels")),
+            decision=DecisionState.restore(plan.decision, snapshot.room("decision")),
             watermark_ms=int(str(meta["watermark_ms"])),
             events=int(str(meta["events"])),
         )

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from riskweave.decision.outcome import Outcome
 from riskweave.engine.decisions import Decision, Hit, ListMatch
 from riskweave.engine.matches import PatternMatch
 from riskweave.kernels import idset
@@ -178,8 +179,11 @@ class _Answer(msgspec.Struct):
     elapsed: list[PatternMatch]
     incomplete: list[str]
     duplicate: bool
+    outcome: Outcome | None
     values: list[float]
     rule_numbers: list[int]
+    kept: list[float]
+    policy: str
 
     def decision(self) -> Decision:
         return Decision(
@@ -194,8 +198,11 @@ class _Answer(msgspec.Struct):
             tuple(self.elapsed),
             tuple(self.incomplete),
             self.duplicate,
+            self.outcome,
             np.array(self.values, np.float64),
             tuple(self.rule_numbers),
+            np.array(self.kept, np.float64),
+            self.policy,
         )
 
 

@@ -32,11 +32,13 @@ def decide(plan: Plan, state: State, batch: Batch) -> None:
     expressions.step(plan.programs[STAGE_PATTERNS], state.strings, batch)
     models.step(plan.models, state.models, batch)
     expressions.step(plan.programs[STAGE_MODELS], state.strings, batch)
-    for stage in range(STAGE_TABLES, len(plan.programs)):
+    for stage in range(STAGE_TABLES, plan.rules.stage):
         rules.step_stage(plan.rules, stage, batch)
         expressions.step(plan.programs[stage], state.strings, batch)
     rules.step(plan.rules, batch)
-    decision.step(plan.decision, batch)
+    for program in plan.programs[plan.rules.stage :]:
+        expressions.step(program, state.strings, batch)
+    decision.step(plan.decision, state.decision, batch)
 
 
 def remember(plan: Plan, state: State, batch: Batch, only: NDArray[np.bool_] | None = None) -> None:
@@ -54,3 +56,9 @@ def remember(plan: Plan, state: State, batch: Batch, only: NDArray[np.bool_] | N
     expressions.step(plan.programs[STAGE_FEATURES], state.strings, batch)
     if plan.patterns.patterns:
         batch.matches = patterns.step(plan.patterns, state.patterns, batch)
+
+
+def remember_models(plan: Plan, state: State, batch: Batch) -> None:
+    """Carry a batch that was remembered on to the models that remember events."""
+    expressions.step(plan.programs[STAGE_PATTERNS], state.strings, batch)
+    models.remember(plan.models, state.models, batch)

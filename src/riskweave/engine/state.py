@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from riskweave.decision.state import DecisionState
 from riskweave.engine.labels import LabelQueue
 from riskweave.engine.memory import EventMemory
 from riskweave.events.attributes import AttributesState
@@ -30,6 +31,7 @@ class State:
     models: ModelsState
     memory: EventMemory
     labels: LabelQueue
+    decision: DecisionState
     watermark_ms: int = NEVER_MS
     events: int = 0
 
@@ -45,6 +47,7 @@ class State:
             models=ModelsState.create(plan.models),
             memory=EventMemory(plan.settings.dedupe_ms),
             labels=LabelQueue(),
+            decision=DecisionState.create(plan.decision),
         )
 
     def describe(self, plan: Plan) -> dict[str, object]:
@@ -60,6 +63,7 @@ class State:
             "features": self.features.describe(plan.features),
             "patterns": self.patterns.describe(),
             "models": self.models.describe(),
+            "decision": self.decision.describe(),
             "lists": self.lists.describe(),
             "attributes": self.attributes.describe(),
             "ids": {"remembered": len(self.memory), "bytes": self.memory.table.nbytes},

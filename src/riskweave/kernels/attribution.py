@@ -14,7 +14,7 @@ are those of Lundberg et al. (2020), algorithm 2; the sum shares work as Yu et a
 import numpy as np
 
 from riskweave.kernels import lanes
-from riskweave.kernels.compile import inline_kernel, kernel
+from riskweave.kernels.compile import lean_inline_kernel, lean_kernel
 from riskweave.kernels.words import pointer
 
 # Words of a node.
@@ -33,7 +33,7 @@ INVERSE = 4  # times four: 1 / (t o + (1 - t) r)
 KEPT = 8
 
 
-@inline_kernel
+@lean_inline_kernel
 def _goes_left(x, nodes, at, threshold, set_start, set_words):
     """Tell whether a node sends a value left."""
     if x != x:
@@ -48,7 +48,7 @@ def _goes_left(x, nodes, at, threshold, set_start, set_words):
     return False
 
 
-@inline_kernel
+@lean_inline_kernel
 def _reach(node, parent, o, nodes, base, share, first, passes, kept, points, point):
     """Work out a child's product and inverse factor from its parent's."""
     same = np.int64(nodes[base + node * NODE + SAME])
@@ -59,7 +59,7 @@ def _reach(node, parent, o, nodes, base, share, first, passes, kept, points, poi
     lanes.multiply(kept, node * KEPT, same * KEPT + INVERSE)
 
 
-@kernel
+@lean_kernel
 def tree_contributions(
     inputs, trees, nodes, threshold, value, share, set_start, set_words, points, weights, passes, kept, out
 ):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from riskweave.kernels.compile import inline_kernel, kernel
+from riskweave.kernels.compile import lean_inline_kernel, lean_kernel
 
 NONE = 0
 PLATT = 1
@@ -23,7 +23,7 @@ CURVE = 6
 _LEAST = 1e-15
 
 
-@inline_kernel
+@lean_inline_kernel
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), without overflow."""
     if x >= 0.0:
@@ -32,20 +32,20 @@ def sigmoid(x):
     return e / (1.0 + e)
 
 
-@inline_kernel
+@lean_inline_kernel
 def logit(p):
     """Return log(p / (1 - p)), p held within [1e-15, 1 - 1e-15]."""
     p = min(max(p, _LEAST), 1.0 - _LEAST)
     return math.log(p / (1.0 - p))
 
 
-@inline_kernel
+@lean_inline_kernel
 def softplus(x):
     """Return log(1 + exp(x)), without overflow."""
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
-@inline_kernel
+@lean_inline_kernel
 def calibrated(raw, curves, points, number):
     """Return the probability that curve `number` gives to log-odds."""
     kind = curves[number, KIND]
@@ -74,14 +74,14 @@ def calibrated(raw, curves, points, number):
     return sigmoid(raw)
 
 
-@kernel
+@lean_kernel
 def calibrate(raw, curves, points, which, out):
     """Fill `out` with each log-odds' probability under its curve `which[i]`; NaN stays."""
     for i in range(raw.size):
         out[i] = np.nan if raw[i] != raw[i] else calibrated(raw[i], curves, points, which[i])
 
 
-@kernel
+@lean_kernel
 def put_scores(values, raw_row, score_row, raw, curves, points, which):
     """Fill a row of `values` with log-odds and another with their probabilities, as `calibrate` does."""
     for i in range(raw.size):
@@ -89,14 +89,14 @@ def put_scores(values, raw_row, score_row, raw, curves, points, which):
         values[score_row, i] = np.nan if raw[i] != raw[i] else calibrated(raw[i], curves, points, which[i])
 
 
-@kernel
+@lean_kernel
 def log_odds(probability, out):
     """Fill `out` with the log-odds of probabilities."""
     for i in range(probability.size):
         out[i] = logit(probability[i])
 
 
-@kernel
+@lean_kernel
 def path_log_odds(path, typical, out):
     """Fill `out` with the log-odds of 2 ** (-path / typical), an isolation forest's score."""
     for i in range(path.size):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from riskweave.kernels.compile import kernel
+from riskweave.kernels.compile import lean_kernel
 
 # What an input is made of: words of `sources`.
 ROW = 0  # the row of the batch (or column of a matrix)
@@ -30,7 +30,7 @@ FACTS = 5
 _ZERO = 1e-35
 
 
-@kernel
+@lean_kernel
 def gather(values, rows, sources, facts, codes, whole, inputs):
     """Fill `inputs[k, j]` with input j of the event in column rows[k] of `values`.
 

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from riskweave.kernels.compile import kernel
+from riskweave.kernels.compile import lean_kernel
 
 
-@kernel
+@lean_kernel
 def score_linear(inputs, coefficients, intercept, out):
     """Fill `out` with coefficients . inputs + intercept; an input that is NaN counts as 0."""
     for i in range(inputs.shape[0]):
@@ -19,7 +19,7 @@ def score_linear(inputs, coefficients, intercept, out):
         out[i] = total
 
 
-@kernel
+@lean_kernel
 def map_kernel(inputs, components, normalization, gamma, scratch, out):
     """Fill `out[i]` with the Nystroem map of a row: kernels to the components, times normalization'."""
     rank = components.shape[0]
@@ -38,7 +38,7 @@ def map_kernel(inputs, components, normalization, gamma, scratch, out):
             out[i, r] = total
 
 
-@kernel
+@lean_kernel
 def nearest_centre(inputs, centres, cluster, distance):
     """Fill `cluster` with the number of the nearest centre (the first on a tie), `distance` with how far."""
     for i in range(inputs.shape[0]):

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from riskweave.kernels.compile import kernel
+from riskweave.kernels.compile import lean_kernel
 from riskweave.kernels.networks import forward, run_lstm
 
 DONE = -1
 
 
-@kernel
+@lean_kernel
 def score_sequences(
     events, order, first, lengths, from_inputs, recurrent, bias, scratch, sums, layers, weights, dense, out
 ):
     """Fill `out[i]` with the score of the events order[first[i]:first[i] + lengths[i]]; NaN for none."""
-    hidden = sums.size // 4
+    hidden = bias.size // 4
     for i in range(first.size):
         if lengths[i] <= 0:
             out[i] = np.nan
@@ -24,7 +24,7 @@ def score_sequences(
         out[i] = dense[forward(layers, weights, dense)]
 
 
-@kernel
+@lean_kernel
 def find_slot(index, key):
     """Return where a key stands in the index, or where it would: index[2 p] is the key, 0 when free."""
     mask = index.size // 2 - 1
@@ -34,7 +34,7 @@ def find_slot(index, key):
     return at
 
 
-@kernel
+@lean_kernel
 def fill_index(index, keys):
     """Enter slots 0.. by their keys into an empty index."""
     for slot in range(keys.size):
@@ -43,7 +43,7 @@ def fill_index(index, keys):
         index[2 * at + 1] = slot
 
 
-@kernel
+@lean_kernel
 def step(
     begin, keys, active, time_ms, watermark_ms, inputs, horizon_ms,
     index, used, slot_keys, counts, times, order, events, picks,
@@ -60,7 +60,7 @@ def step(
     steps = times.shape[1]
     slots = slot_keys.size
     width = inputs.shape[1]
-    hidden = sums.size // 4
+    hidden = bias.size // 4
     for i in range(begin, keys.size):
         out[i] = np.nan
         key = keys[i]
@@ -117,7 +117,7 @@ def step(
     return DONE
 
 
-@kernel
+@lean_kernel
 def latest(index, key, time_ms, horizon_ms, counts, times, order, picks):
     """Fill `picks` with the lines of the sequence that ends at a time; return how many they are."""
     at = find_slot(index, key)

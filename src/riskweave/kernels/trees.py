@@ -11,7 +11,7 @@ to guess wrong.
 import numpy as np
 
 from riskweave.kernels.bits import lowest_bit
-from riskweave.kernels.compile import inline_kernel, kernel
+from riskweave.kernels.compile import lean_inline_kernel, lean_kernel
 from riskweave.kernels.words import float_of, pointer
 
 BLOCK = 4
@@ -27,7 +27,7 @@ OTHER_ROW = 6  # of codes that have none
 USED = 7
 
 
-@kernel
+@lean_kernel
 def score_by_masks(inputs, used, cuts, test_tree, test_mask, rows, leaves, base, scale, mask, out):
     """Fill `out` with base + scale * the sum of the leaves reached.
 
@@ -35,6 +35,14 @@ def score_by_masks(inputs, used, cuts, test_tree, test_mask, rows, leaves, base,
     `leaves[tree, bit]` values. `mask` is scratch, one word per tree.
     """
     trees = mask.size
+    # Pointers, because an array's index is checked for its sign, which hides neighbours from LLVM.
+    mask_at = pointer(mask)
+    mask_of_row_at = pointer(rows)
+    cut_at = pointer(cuts)
+    tree_at = pointer(test_tree)
+    test_at = pointer(test_mask)
+    leaf_at = pointer(leaves)
+    most = leaves.shape[1]
     for i in range(inputs.shape[0]):
         for tree in range(trees):
             mask[tree] = ~mask.dtype.type(0)
@@ -53,21 +61,35 @@ def score_by_masks(inputs, used, cuts, test_tree, test_mask, rows, leaves, base,
                 length = used[u, LAST] - low
                 while length > 0:
                     half = (length + 1) >> 1
-                    low += half if cuts[low + half - 1] < x else 0
+                    low += half if cut_at[low + half - 1] < x else 0
                     length -= half
                 count = low
                 first = used[u, FIRST]
                 blocks = (count - first) // BLOCK
                 done = first + BLOCK * blocks
                 row = used[u, ROWS] + blocks
+            begin = row * trees
             for tree in range(trees):
-                mask[tree] &= rows[row, tree]
+                mask_at[tree] = mask_at[tree] & mask_of_row_at[begin + tree]
             for test in range(done, count):
-                mask[test_tree[test]] &= test_mask[test]
-        total = 0.0
-        for tree in range(trees):
-            total += leaves[tree, lowest_bit(np.uint64(mask[tree]))]
-        out[i] = base + scale * total
+                tree = np.int64(tree_at[test])
+                mask_at[tree] = mask_at[tree] & test_at[test]
+        # Four sums side by side: one would wait for each addition.
+        a = 0.0
+        b = 0.0
+        c = 0.0
+        d = 0.0
+        tree = 0
+        while tree + 4 <= trees:
+            a += leaf_at[tree * most + lowest_bit(np.uint64(mask_at[tree]))]
+            b += leaf_at[(tree + 1) * most + lowest_bit(np.uint64(mask_at[tree + 1]))]
+            c += leaf_at[(tree + 2) * most + lowest_bit(np.uint64(mask_at[tree + 2]))]
+            d += leaf_at[(tree + 3) * most + lowest_bit(np.uint64(mask_at[tree + 3]))]
+            tree += 4
+        while tree < trees:
+            a += leaf_at[tree * most + lowest_bit(np.uint64(mask_at[tree]))]
+            tree += 1
+        out[i] = base + scale * ((a + b) + (c + d))
 
 
 # Bits of a walked node's second word; above them, the place of its left child (the right one follows).
@@ -77,7 +99,7 @@ CHILD = 22
 _INPUT_MASK = (1 << MISSING_LEFT) - 1
 
 
-@inline_kernel
+@lean_inline_kernel
 def _below(row, first, nodes, at, set_start, set_words):
     """Return the child of a node that a row goes to."""
     word = nodes[2 * at + 1]
@@ -98,7 +120,7 @@ def _below(row, first, nodes, at, set_start, set_words):
     return child + (fails | lost)
 
 
-@kernel
+@lean_kernel
 def score_by_walking(inputs, nodes, roots, depths, values, set_start, set_words, base, scale, out):
     """Fill `out` with base + scale * the sum of the leaves reached.
 

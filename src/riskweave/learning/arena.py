@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.learning.dataset import Dataset
-from riskweave.learning.drawing import Line, bars, plot
+from riskweave.learning.drawing import Line, bars, plot, sheet
 from riskweave.learning.evaluate import calibration_figures, ranking_figures
 from riskweave.learning.ranking import curves
 from riskweave.learning.recipe import Recipe
-from riskweave.learning.report import page, table
+from riskweave.learning.report import page, reliability_plot, table, up_to
 from riskweave.learning.sample import Sample
-from riskweave.learning.scoring import has_sequences, sample_for, score_sample
+from riskweave.learning.scoring import has_sequences, sample_for, score_sample, size_of
 from riskweave.learning.splits import Split
 from riskweave.learning.train import train
 from riskweave.learning.trainers.trainer import Progress, silent
@@ -27,7 +28,7 @@ Floats = NDArray[np.float64]
 
 SIX = ("logistic_regression", "rbf_svm", "random_forest", "gbdt", "mlp", "lstm")
 
-HEADS = ("model", "auc", "ap", "brier", "ece", "train s", "one event us", "rows/s", "KiB")
+HEADS = ("model", "auc", "ap", "brier", "ece", "train s", "one event µs", "rows/s", "KiB")
 
 
 def compare(
@@ -58,16 +59,8 @@ def compare(
     return lines
 
 
-def size_of(artifact: Artifact) -> int:
-    """Return how many bytes a model's arrays take, its parts' included."""
-    own = sum(array.nbytes for array in artifact.weights.values()) + len(artifact.onnx)
-    return own + sum(size_of(part) for part in artifact.parts.values())
-
-
 def speed(artifact: Artifact, dataset: Dataset, split: Split, calls: int = 300) -> dict[str, float | None]:
     """Return the median time of one event, and rows a second of many, by the kernels from Python."""
-    if has_sequences(artifact):
-        return {"one_event_us": None, "rows_per_second": None}
     sample = sample_for(artifact, dataset, split.test[:20_000])
     if not len(sample):
         return {"one_event_us": None, "rows_per_second": None}
@@ -75,7 +68,8 @@ def speed(artifact: Artifact, dataset: Dataset, split: Split, calls: int = 300) 
     started = time.perf_counter()
     score_sample(artifact, sample)
     rows_per_second = len(sample) / (time.perf_counter() - started)
-    return {"one_event_us": _one_event_us(artifact, sample, calls), "rows_per_second": rows_per_second}
+    one = None if has_sequences(artifact) else _one_event_us(artifact, sample, calls)
+    return {"one_event_us": one, "rows_per_second": rows_per_second}
 
 
 def _one_event_us(artifact: Artifact, sample: Sample, calls: int) -> float:
@@ -100,49 +94,70 @@ def _one_event_us(artifact: Artifact, sample: Sample, calls: int) -> float:
     return float(np.median(took)) / 1000
 
 
-def row_of(line: Mapping[str, Any]) -> list[object]:
+def row_of(line: Mapping[str, Any]) -> list[str]:
     """Return a line of the arena as the cells of its table."""
     one, many = line["one_event_us"], line["rows_per_second"]
     return [
         line["model"],
-        *(round(line[name], 4) for name in ("auc", "ap", "brier", "ece")),
-        round(line["seconds_to_train"], 1),
-        None if one is None else round(one, 1),
-        None if many is None else int(many),
-        line["bytes"] // 1024,
+        *(f"{line[name]:.4f}" for name in ("auc", "ap", "brier", "ece")),
+        f"{line['seconds_to_train']:.1f}",
+        "-" if one is None else f"{one:.1f}",
+        "-" if many is None else f"{many:,.0f}",
+        f"{line['bytes'] / 1024:,.0f}",
     ]
 
 
 def picture(lines: Sequence[Mapping[str, Any]], title: str) -> str:
-    """Return the arena as one HTML page: the table, precision-recall and ROC curves, bars."""
+    """Return the arena as one HTML page: the table and the plots."""
+    body = f"<h1>{escape(title)}</h1>" + table(HEADS, [row_of(line) for line in lines])
+    return page(title, body + '<div class="plots">' + "".join(plots(lines)) + "</div>")
+
+
+def drawing(lines: Sequence[Mapping[str, Any]], title: str) -> str:
+    """Return the arena as one SVG picture."""
+    return sheet(title, HEADS, [row_of(line) for line in lines], plots(lines))
+
+
+def plots(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the plots: how well the models rank, whether their probabilities come true, what they cost."""
     names = [line["model"] for line in lines]
-    pr = [Line(line["model"], line["curves"]["recall"], line["curves"]["precision"]) for line in lines]
-    roc = [
-        Line(line["model"], [0, *line["curves"]["false_positive_rate"]], [0, *line["curves"]["recall"]])
-        for line in lines
-    ]
-    body = f"<h1>{title}</h1>" + table(HEADS, [row_of(line) for line in lines])
-    body += '<div class="plots">' + "".join(
-        [
-            bars("Average precision", names, [line["ap"] for line in lines], 1.0),
-            bars(
-                "One event, microseconds (median, from Python)",
-                names,
-                [line["one_event_us"] for line in lines],
-            ),
-            plot("Precision and recall", "recall", "precision", pr, 1, 1),
-            plot(
-                "ROC, up to 10 % false positives", "false-positive rate", "recall", _until(roc, 0.1), 0.1, 1
-            ),
+
+    def curve(across: str, up: str, start: Sequence[float]) -> list[Line]:
+        return [
+            Line(line["model"], [*start[:1], *line["curves"][across]], [*start[1:], *line["curves"][up]])
+            for line in lines
         ]
-    )
-    return page(title, body + "</div>")
 
+    roc = [up_to(line, 0.1) for line in curve("false_positive_rate", "recall", (0.0, 0.0))]
 
-def _until(lines: Sequence[Line], most: float) -> list[Line]:
-    """Return the part of each line whose x is at most `most`."""
-    found = []
-    for line in lines:
-        kept = [(x, y) for x, y in zip(line.x, line.y, strict=True) if x <= most]
-        found.append(Line(line.name, [x for x, _ in kept], [y for _, y in kept]))
-    return found
+    def cost(head: str, name: str, scale: float = 1.0) -> str:
+        values = [None if line[name] is None else line[name] * scale for line in lines]
+        return bars(head, names, values, by_powers=True)
+
+    return [
+        bars("Average precision", names, [line["ap"] for line in lines], 1.0),
+        plot(
+            "Precision and recall",
+            "recall",
+            "precision",
+            curve("recall", "precision", ()),
+            1,
+            1,
+            key="bottom left",
+        ),
+        plot(
+            "ROC, up to 10 % false positives",
+            "false-positive rate",
+            "recall",
+            roc,
+            0.1,
+            1,
+            key="bottom right",
+        ),
+        bars("Brier score (less is better)", names, [line["brier"] for line in lines]),
+        bars("Calibration error (less is better)", names, [line["ece"] for line in lines]),
+        reliability_plot({line["model"]: line["diagram"] for line in lines}),
+        cost("Seconds to train (each step tenfold)", "seconds_to_train"),
+        cost("One event, microseconds (median, from Python; tenfold)", "one_event_us"),
+        cost("Rows a second in a batch (tenfold)", "rows_per_second"),
+    ]

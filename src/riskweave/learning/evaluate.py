@@ -143,7 +143,7 @@ def calibration_figures(truth: Floats, score: Floats) -> dict[str, Any]:
         "ece": expected_calibration_error(truth, score),
         "diagram": [
             [each.low, each.high, each.count, each.said, each.true]
-            for each in reliability(truth, score, 10, equal_counts=True)
+            for each in reliability(truth, score, 12, "odds")
         ],
     }
 

@@ -120,6 +120,22 @@ def recall_at_fpr_of(ranking: Ranking, rate: float) -> float:
     return float(np.max(ranking.frauds[allowed], initial=0.0) / ranking.frauds[-1])
 
 
+def rank_correlation(first: Floats, second: Floats) -> float:
+    """Return Spearman's rho: how alike two scores order the same events (1 when one follows the other)."""
+    ranks = [_ranks(each) for each in (first, second)]
+    spread = [each - each.mean() for each in ranks]
+    size = float(np.sqrt((spread[0] ** 2).sum() * (spread[1] ** 2).sum()))
+    return float((spread[0] * spread[1]).sum() / size) if size > 0 else float("nan")
+
+
+def _ranks(values: Floats) -> Floats:
+    """Return ranks from the smallest on; equal values share their mean."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    shared: Floats = (last - (count - 1) / 2.0)[place]
+    return shared
+
+
 def curves(truth: Floats, score: Floats, points: int = 400) -> dict[str, list[float]]:
     """Return the ROC and precision-recall curves, thinned to about `points` places for drawing."""
     ranking = Ranking.of(truth, score)

@@ -35,7 +35,8 @@ class Recipe:
     """How one model is trained.
 
     `features` None means all that the policy has (see `default_features`), less `without`. `hold` is
-    the last share of the training period that is kept back for early stopping and calibration.
+    the last share of the training period that is kept back for early stopping and calibration; with
+    `refit` the model then learns once more from all of the period, as long as was found best.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Recipe:
     calibrate: str = "none"
     segment: str = ""
     hold: float = 0.2
+    refit: bool = True
     seed: int = 0
     parts: Mapping[str, float] = field(default_factory=dict)
 
@@ -84,6 +86,7 @@ def _recipe(name: str, node: Node) -> Recipe:
         "calibrate",
         "segment",
         "hold",
+        "refit",
         "seed",
         "parts",
         "description",
@@ -110,6 +113,7 @@ def _recipe(name: str, node: Node) -> Recipe:
         calibrate,
         str(values.get("segment", "")),
         hold,
+        bool(values.get("refit", True)),
         int(values.get("seed", 0)),
         _parts(kind, values.get("parts")),
     )

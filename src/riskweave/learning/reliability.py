@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +33,27 @@ def log_loss(truth: Floats, probability: Floats) -> float:
     return float(-np.mean(truth * np.log(p) + (1 - truth) * np.log1p(-p))) if truth.size else float("nan")
 
 
-def reliability(truth: Floats, probability: Floats, bins: int = 10, equal_counts: bool = False) -> list[Bin]:
+def reliability(
+    truth: Floats,
+    probability: Floats,
+    bins: int = 10,
+    equal: Literal["widths", "counts", "odds"] = "widths",
+) -> list[Bin]:
     """Return the bins of a reliability diagram; empty bins are left out.
 
-    Bins are equally wide, or (`equal_counts`) hold about as many events each, which shows more when
-    nearly all probabilities are small.
+    Bins are equally wide, or hold about as many events each (`counts`), or are equally wide in
+    log-odds (`odds`), which shows most when nearly all probabilities are small.
     """
     if not truth.size:
         return []
-    if equal_counts:
+    if equal == "counts":
         edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)))
+        edges[0], edges[-1] = 0.0, 1.0
+    elif equal == "odds":
+        ends = np.clip([probability.min(), probability.max()], 1e-5, 1 - 1e-5)
+        low, high = np.log(ends / (1 - ends)).tolist()
+        logs = np.linspace(low, high, bins + 1)
+        edges = 1.0 / (1.0 + np.exp(-logs))
         edges[0], edges[-1] = 0.0, 1.0
     else:
         edges = np.linspace(0.0, 1.0, bins + 1)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
+
+import numpy as np
 
 from riskweave.learning.drawing import Line, plot
 from riskweave.models.artifact import About, Artifact
@@ -19,9 +22,43 @@ td, th { padding: .2rem .8rem .2rem 0; text-align: right }
 td:first-child, th:first-child { text-align: left } th { font-weight: 600; border-bottom: 1px solid #d7dbe0 }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); gap: 1rem }
 svg { width: 100%; height: auto; background: #fff; border: 1px solid #e6e9ed; border-radius: 6px }
-svg text { font: 10px system-ui, sans-serif; fill: #57606a } svg .title { font-size: 12px; fill: #1b1f24 }
-svg .grid { stroke: #eceff2 } .note { color: #57606a }
 """
+
+
+DISTILLATION_HEADS = ("", "kind", "AUC", "AP", "Brier", "log loss", "ECE", "KiB")
+
+
+def distillation_rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return teacher, student and the student without a teacher, and what the student loses, as cells."""
+    names = ("auc", "ap", "brier", "log_loss", "ece")
+    rows = [
+        [
+            name.replace("_", " "),
+            found[name]["kind"],
+            *(f"{found[name][each]:.4f}" for each in names),
+            f"{found[name]['bytes'] / 1024:.0f}",
+        ]
+        for name in ("teacher", "student", "without_teacher")
+    ]
+    loss = ["student less teacher", "", *(f"{found['loss'][each]:+.4f}" for each in names), ""]
+    return [*rows, loss]
+
+
+def _distilled(found: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a model card about its teacher."""
+    agreed = found["agreement"]
+    return [
+        f"It learned {found['soft']:.0%} of the word of the teacher {found['hash'][:16]} "
+        f"and the truth for the rest; of {found['unlabelled']:,} events the teacher's word alone.",
+        "",
+        "| " + " | ".join(DISTILLATION_HEADS) + " |",
+        "|" + "---|" * len(DISTILLATION_HEADS),
+        *("| " + " | ".join(row) + " |" for row in distillation_rows(found)),
+        "",
+        f"Scores differ by {agreed['mean_abs_difference']:.4f} on average over {agreed['events']:,} later "
+        f"events; rank correlation {agreed['rank_correlation']:.3f}; {agreed['same_riskiest_percent']:.0%} "
+        "of the riskiest 1 % are the same.",
+    ]
 
 
 def html_report(title: str, found: Mapping[str, Any], about: About | None = None) -> str:
@@ -121,17 +158,26 @@ def _plots(found: Mapping[str, Any]) -> list[str]:
         )
     diagram = found["calibration"]["diagram"]
     if diagram:
-        most = max(max(each[3], each[4]) for each in diagram) or 1.0
-        line = Line("", [each[3] for each in diagram], [each[4] for each in diagram], marks=True)
-        even = Line("", [0, most], [0, most], dashed=True)
-        plots.append(plot("Reliability (equal counts)", "said", "came true", [line, even], most, most))
+        plots.append(reliability_plot({"": diagram}))
     money = found.get("money")
     if money:
         reviewed = [each[0] for each in money["curve"]]
         lines = [Line("prevented", reviewed, [each[1] for each in money["curve"]])]
         if money["review_cost"]:
             lines.append(Line("less reviews", reviewed, [each[2] for each in money["curve"]]))
-        plots.append(plot("Loss prevented", "events looked at", money["amount"], lines))
+        # Beyond the place where nearly all is prevented there is nothing to see.
+        most = max(lines[0].y)
+        enough = next((x for x, y in zip(lines[0].x, lines[0].y, strict=True) if y >= 0.99 * most), 1)
+        high = float(min(max(2 * enough, 10), reviewed[-1]))
+        plots.append(
+            plot(
+                "Loss prevented",
+                "events looked at",
+                money["amount"],
+                [up_to(each, high) for each in lines],
+                high,
+            )
+        )
     periods = found.get("periods", [])
     if len(periods) > 1:
         names = [each["from"][5:] for each in periods]
@@ -142,6 +188,29 @@ def _plots(found: Mapping[str, Any]) -> list[str]:
         ]
         plots.append(plot("Over time", "", "", lines, max(len(periods) - 1, 1), 1, names))
     return plots
+
+
+def reliability_plot(diagrams: Mapping[str, Sequence[Sequence[float]]]) -> str:
+    """Return what was said against what came true, in powers of ten: most probabilities are small.
+
+    Bins of fewer than 20 events are left out: chance would speak.
+    """
+    kept = {name: [each for each in bins if each[2] >= 20] for name, bins in diagrams.items()}
+    lines = [
+        Line(name, [each[3] for each in bins], [each[4] for each in bins], True)
+        for name, bins in kept.items()
+    ]
+    least = min((value for line in lines for value in (*line.x, *line.y) if value > 0), default=0.01)
+    even = Line("", [least, 1.0], [least, 1.0], dashed=True)
+    title = "Reliability"
+    return plot(title, "said", "came true", [*lines, even], 1, 1, key="top left", by_powers=True)
+
+
+def up_to(line: Line, high: float) -> Line:
+    """Return the part of a line up to x = `high`."""
+    kept = [(x, y) for x, y in zip(line.x, line.y, strict=True) if x < high]
+    kept.append((high, float(np.interp(high, line.x, line.y))))
+    return replace(line, x=[x for x, _ in kept], y=[y for _, y in kept])
 
 
 def _short_table(first: str, lines: Sequence[Mapping[str, Any]]) -> str:
@@ -203,6 +272,9 @@ def model_card(name: str, artifact: Artifact, found: Mapping[str, Any] | None = 
             f"AUC {_cell(ranking['auc'])}, average precision {_cell(ranking['ap'])}, "
             f"Brier {_cell(calibration['brier'])}, calibration error {_cell(calibration['ece'])}.",
         ]
+    taught = about.notes.get("distillation")
+    if isinstance(taught, dict):
+        lines += ["", "## Distilled", "", *_distilled(taught)]
     lines += [
         "",
         "## Limits",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,8 @@ class Sample:
 
     `x` has a column per feature: numbers, or the place of a text among the feature's categories (NaN
     for null, -1 for a text that is not among them). `rows` are the events' places in `x`, so that
-    `earlier` events, which are not learned from, can still be looked back at.
+    `earlier` events, which are not learned from, can still be looked back at. `taught` are a teacher's
+    scores to learn instead of the truth.
     """
 
     features: tuple[Feature, ...]
@@ -33,6 +34,7 @@ class Sample:
     time_ms: Rows
     keys: Mapping[str, NDArray[np.uint64]]
     rows: Rows
+    taught: Floats | None = None
 
     def __len__(self) -> int:
         return int(self.rows.size)
@@ -47,12 +49,17 @@ class Sample:
         return self.label[self.rows]
 
     @property
+    def target(self) -> Floats:
+        """Return what is to be learned: a probability where a teacher says one, the truth otherwise."""
+        return self.truth if self.taught is None else self.taught[self.rows]
+
+    @property
     def names(self) -> list[str]:
         return [feature.name for feature in self.features]
 
     def at(self, rows: Rows) -> Sample:
         """Return other events of the same history: `rows` are places in `x`."""
-        return Sample(self.features, self.x, self.label, self.time_ms, self.keys, np.asarray(rows, np.int64))
+        return replace(self, rows=np.asarray(rows, np.int64))
 
     def parts_by_time(self, share: float) -> tuple[Sample, Sample]:
         """Return the earlier events, and the last `share` of them; no moment is in both."""

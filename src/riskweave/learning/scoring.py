@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.errors import RiskweaveError
+from riskweave.learning.calibrate import apply_all
 from riskweave.learning.dataset import TEXT, Dataset
 from riskweave.learning.sample import Sample
-from riskweave.models.artifact import Artifact, Feature, Lstm
+from riskweave.learning.trainers.trainer import log_odds
+from riskweave.models.artifact import Artifact, Blend, Feature, Lstm
 from riskweave.models.scorer import Scorer
 
 Floats = NDArray[np.float64]
@@ -56,6 +58,15 @@ def score(artifact: Artifact, dataset: Dataset, rows: Rows) -> Floats:
 
 def score_sample(artifact: Artifact, sample: Sample, segments: list[str | None] | None = None) -> Floats:
     """Return the scores of a sample's events, block by block."""
+    if has_sequences(artifact):
+        return _blended(artifact, sample)
+    return _in_blocks(artifact, sample, segments)
+
+
+def _in_blocks(
+    artifact: Artifact, sample: Sample, segments: list[str | None] | None = None, raw: bool = False
+) -> Floats:
+    """Return scores, or log-odds (`raw`)."""
     scorer = Scorer(artifact, sample.names)
     model = artifact.about.model
     parts = []
@@ -64,10 +75,28 @@ def score_sample(artifact: Artifact, sample: Sample, segments: list[str | None] 
         names = None if segments is None else segments[start : start + BLOCK]
         if isinstance(model, Lstm):
             places, counts = block.sequences(model.entity, model.steps, model.horizon_ms)
-            parts.append(scorer.score(sample.x[places], names, counts))
+            inputs, lengths = sample.x[places], counts
         else:
-            parts.append(scorer.score(block.inputs, names))
+            inputs, lengths = block.inputs, None
+        parts.append(scorer.raw(inputs, lengths) if raw else scorer.score(inputs, names, lengths))
     return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _blended(artifact: Artifact, sample: Sample) -> Floats:
+    """Return the scores of a blend whose parts read different things: one event, or the events before too."""
+    model = artifact.about.model
+    assert isinstance(model, Blend)
+    logs = model.space == "log_odds"
+    total = np.full(len(sample), model.intercept if logs else 0.0)
+    for part in model.parts:
+        total += part.weight * _in_blocks(artifact.parts[part.name], sample, raw=logs)
+    return apply_all(artifact.about.calibration, total if logs else log_odds(total))
+
+
+def size_of(artifact: Artifact) -> int:
+    """Return how many bytes a model's arrays take, its parts' included."""
+    own = sum(array.nbytes for array in artifact.weights.values()) + len(artifact.onnx)
+    return own + sum(size_of(part) for part in artifact.parts.values())
 
 
 def has_sequences(artifact: Artifact) -> bool:

@@ -27,6 +27,9 @@ Rows = NDArray[np.int64]
 # Of the events learned from, about so many are scored by library and kernels alike.
 PARITY_ROWS = 1000
 
+# Options that early stopping finds the right value of.
+LENGTHS = ("trees", "epochs")
+
 PACKAGES = {"scikit-learn": "scikit-learn", "lightgbm": "lightgbm", "xgboost": "xgboost", "torch": "torch"}
 
 
@@ -52,8 +55,12 @@ def train(
     recipes: Mapping[str, Recipe] | None = None,
     definitions: Mapping[str, str] | None = None,
     progress: Progress = silent,
+    taught: Floats | None = None,
 ) -> Trained:
     """Train one model on the events at `rows` (all whose truth is known by default).
+
+    `taught` is what to learn of every event of the training set instead of its truth, as
+    probabilities (see `distill`); the truths still stop and calibrate.
 
     `recipes` are where a blend finds its parts. `definitions` say what each feature means, and travel
     in the artifact so that a policy in which they mean something else is refused.
@@ -62,9 +69,9 @@ def train(
     known = np.flatnonzero(~np.isnan(dataset.label)) if rows is None else np.asarray(rows, np.int64)
     if not known.size:
         raise RiskweaveError("there are no events whose truth is known")
-    if np.isnan(dataset.label[known]).any():
+    if np.isnan((dataset.label if taught is None else taught)[known]).any():
         raise RiskweaveError("some events to learn from have an unknown truth; split them off first")
-    task = _Task(dataset, known, dict(recipes or {}), dict(definitions or {}), progress)
+    task = _Task(dataset, known, dict(recipes or {}), dict(definitions or {}), progress, taught)
     made = task.blend(recipe) if recipe.trainer in BLENDS else task.single(recipe)
     about = {
         "training": task.training(),
@@ -84,18 +91,21 @@ class _Task:
     recipes: Mapping[str, Recipe]
     definitions: Mapping[str, str]
     progress: Progress
+    taught: Floats | None = None
 
     def single(self, recipe: Recipe, rows: Rows | None = None) -> Trained:
         started = time.perf_counter()
         rows = self.rows if rows is None else rows
         sample = self.sample(recipe, rows)
         kind = trainer(recipe.trainer)
-        learned, held = sample.parts_by_time(recipe.hold) if recipe.hold > 0 else (sample, None)
-        if held is not None and (not len(learned) or not len(held)):
-            learned, held = sample, None
         options = with_defaults(kind, recipe.options)
+        learned, held = _parts(sample, recipe, options)
         fitted = kind.fit(learned, held, options, recipe.seed, self.progress)
         calibration = self.calibration(recipe, fitted, held)
+        if held is not None and recipe.refit:
+            lengths = {name: fitted.notes[name] for name in LENGTHS if name in fitted.notes}
+            again = kind.fit(sample, None, {**options, **lengths}, recipe.seed, self.progress)
+            fitted = replace(again, notes={**fitted.notes, "held_back": len(held)})
         segments = self.segments(recipe.segment)
 
         def raw(which: Rows) -> Floats:
@@ -126,6 +136,8 @@ class _Task:
             early, late = sample.parts_by_time(recipe.hold or 0.2)
             made = [self.single(each, early.rows) for each in recipes]
             shares, intercept = _stacked([each.raw(late.rows) for each in made], late.truth)
+            if recipe.refit:
+                made = [self.single(each) for each in recipes]
             space = "log_odds"
 
         def raw(which: Rows) -> Floats:
@@ -164,7 +176,8 @@ class _Task:
     def sample(self, recipe: Recipe, rows: Rows) -> Sample:
         names = list(recipe.features) if recipe.features is not None else default_features(self.dataset)
         names = [name for name in names if name not in recipe.without]
-        return sample_of(self.dataset, names, rows, rows, self.definitions)
+        sample = sample_of(self.dataset, names, rows, rows, self.definitions)
+        return replace(sample, taught=self.taught)
 
     def calibration(self, recipe: Recipe, fitted: Fitted, held: Sample | None) -> Calibration:
         if recipe.calibrate == "none" or recipe.trainer == "profiles":
@@ -189,10 +202,19 @@ class _Task:
             from_ms=int(times.min()),
             until_ms=int(times.max()) + 1,
             rows=int(self.rows.size),
-            positives=int(self.dataset.label[self.rows].sum()),
+            positives=int(np.nansum(self.dataset.label[self.rows])),
             dataset=self.dataset.fingerprint,
             policy=str(self.dataset.meta.get("policy_version", "")),
         )
+
+
+def _parts(sample: Sample, recipe: Recipe, options: Mapping[str, Any]) -> tuple[Sample, Sample | None]:
+    """Return what to learn from, and what to hold back where stopping or calibration needs it."""
+    if recipe.hold == 0 or ("patience" not in options and recipe.calibrate == "none"):
+        return sample, None
+    learned, held = sample.parts_by_time(recipe.hold)
+    held = held.at(held.rows[~np.isnan(held.truth)])
+    return (learned, held) if len(learned) and len(held) else (sample, None)
 
 
 def _stacked(raws: list[Floats], truth: Floats) -> tuple[list[float], float]:
@@ -233,5 +255,6 @@ def _plain_recipe(recipe: Recipe) -> dict[str, Any]:
         "options": dict(recipe.options),
         "calibrate": recipe.calibrate,
         "hold": recipe.hold,
+        "refit": recipe.refit,
         "parts": dict(recipe.parts),
     }

@@ -31,6 +31,8 @@ TRAINERS: dict[str, Trainer] = {
 
 # What these give is no probability before it is calibrated.
 UNCALIBRATED = ("linear_svm", "rbf_svm", "isolation_forest", "autoencoder")
+# These read no truth: there is nothing a teacher could tell them.
+UNSUPERVISED = ("isolation_forest", "autoencoder", "profiles")
 BLENDS = ("blend", "stack")
 
 

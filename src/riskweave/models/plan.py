@@ -140,6 +140,19 @@ def step(plan: ModelsPlan, state: ModelsState, batch: Batch) -> None:
             put_scores(values, model.raw_row, model.score_row, raw, curves.curves, curves.points, curve)
 
 
+def remember(plan: ModelsPlan, state: ModelsState, batch: Batch) -> None:
+    """Let sequence models remember events; scores are not worked out, but what these models read is."""
+    which = np.arange(batch.size)
+    for model in plan.models:
+        scoring = model.scoring
+        if scoring is not None and isinstance(scoring.runner, ProfileRunner):
+            inputs = scoring.inputs.gather(batch.values, which)
+            batch.values[[model.cluster_row, model.distance_row]] = scoring.runner.nearest(inputs)
+        for sequence in plan.sequences:
+            if sequence.path.split("/")[0] == model.name:
+                _raw(sequence, state, batch, which)
+
+
 def evaluate(scoring: Scoring, state: ModelsState, batch: Batch, which: Ints) -> tuple[Floats, Floats]:
     """Return log-odds and probabilities of a batch; NaN where the model does not look at the event's type."""
     raw = _raw(scoring, state, batch, which)

@@ -15,6 +15,7 @@ from riskweave.errors import ModelError
 from riskweave.kernels import linear as linear_kernel
 from riskweave.kernels import networks
 from riskweave.kernels.calibration import log_odds
+from riskweave.kernels.dense_lanes import aligned, in_blocks
 from riskweave.models import artifact as form
 from riskweave.models import trees
 from riskweave.models.artifact import Artifact
@@ -80,12 +81,12 @@ class Dense:
         wide = weights["weight_0"].shape[1]
         for number, activation in enumerate(activations):
             weight, bias = weights[f"weight_{number}"], weights[f"bias_{number}"]
-            flat += [np.ascontiguousarray(weight.T).reshape(-1), bias]
+            flat += [in_blocks(weight.T.astype(np.float64)), bias]
             layers.append([*weight.T.shape, at, at + weight.size, _ACTIVATIONS[activation]])
             at += weight.size + bias.size
             wide += bias.size
         self.layers = np.array(layers, np.int64)
-        self.weights = np.concatenate(flat)
+        self.weights = aligned(np.concatenate(flat))
         self.scratch = np.empty(wide)
 
 
@@ -134,14 +135,13 @@ class LstmRunner:
     def __init__(self, model: form.Lstm, weights: Mapping[str, NDArray[Any]]) -> None:
         self.model = model
         single = np.float32
-        self.from_inputs = np.ascontiguousarray(weights["weight_ih"].T).reshape(-1).astype(single)
-        self.recurrent = np.ascontiguousarray(weights["weight_hh"].T).reshape(-1).astype(single)
+        self.from_inputs = in_blocks(weights["weight_ih"].T.astype(single))
+        self.recurrent = in_blocks(weights["weight_hh"].T.astype(single))
         self.bias = (weights["bias_ih"] + weights["bias_hh"]).astype(single)
         self.dense = Dense(weights, model.activations)
         hidden = weights["weight_hh"].shape[1]
-        width = weights["weight_ih"].shape[1]
-        self.scratch = np.zeros(max(2 * hidden + width, self.dense.scratch.size), single)
-        self.sums = np.zeros(4 * hidden, single)
+        self.scratch = np.zeros(2 * hidden + weights["weight_ih"].shape[1], single)
+        self.sums = aligned(np.zeros(4 * hidden * model.steps, single))
 
     def raw(self, inputs: Floats) -> Floats:
         """Return the log-odds of sequences of one event each."""
@@ -152,6 +152,8 @@ class LstmRunner:
         from riskweave.kernels.sequences import score_sequences
 
         out = np.empty(len(inputs))
+        if inputs.shape[1] * self.bias.size > self.sums.size:  # longer than what the engine keeps
+            self.sums = np.zeros(inputs.shape[1] * self.bias.size, np.float32)
         events = np.ascontiguousarray(inputs.reshape(-1, inputs.shape[2]), np.float32)
         first = np.arange(len(inputs)) * inputs.shape[1]
         order = np.arange(len(events), dtype=np.int64)

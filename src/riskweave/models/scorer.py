@@ -57,7 +57,7 @@ class Scorer:
         """Return log-odds, before calibration.
 
         For an LSTM, X is (rows, steps, features) and a row's events are `X[row, :lengths[row]]`,
-        oldest first.
+        oldest first; in a blend with one, other parts read each row's last event.
         """
         model = self.artifact.about.model
         if isinstance(model, Blend):
@@ -71,15 +71,18 @@ class Scorer:
                 )
             )
         assert self._runner is not None
-        if isinstance(self._runner, LstmRunner) and np.ndim(X) == 3:
-            X = np.asarray(X, np.float64)
-            rows, steps, _ = X.shape
-            inputs = self.inputs(X.reshape(rows * steps, -1)).reshape(rows, steps, -1)
-            sizes = np.full(rows, steps) if lengths is None else np.asarray(lengths, np.int64)
-            if sizes.size != rows or (sizes > steps).any():
-                raise ModelError("`lengths` must say for each row how many of its steps count")
-            return self._runner.sequences(inputs, sizes)
-        return self._runner.raw(self.inputs(X))
+        if np.ndim(X) != 3:
+            return self._runner.raw(self.inputs(X))
+        X = np.asarray(X, np.float64)
+        rows, steps, _ = X.shape
+        sizes = np.full(rows, steps) if lengths is None else np.asarray(lengths, np.int64)
+        if sizes.size != rows or (sizes > steps).any():
+            raise ModelError("`lengths` must say for each row how many of its steps count")
+        if not isinstance(self._runner, LstmRunner):
+            last = self._runner.raw(self.inputs(X[np.arange(rows), sizes - 1]))
+            return np.where(sizes > 0, last, np.nan)
+        inputs = self.inputs(X.reshape(rows * steps, -1)).reshape(rows, steps, -1)
+        return self._runner.sequences(inputs, sizes)
 
     def score(
         self,

@@ -39,15 +39,30 @@ def restore(plan: ModelsPlan, arrays: Mapping[str, NDArray[Any]]) -> ModelsState
     return ModelsState(found)
 
 
-def adopt(old_plan: ModelsPlan, old: ModelsState, plan: ModelsPlan, state: ModelsState) -> None:
+def adopt(
+    old_plan: ModelsPlan,
+    old: ModelsState,
+    plan: ModelsPlan,
+    state: ModelsState,
+    replayed: ModelsState | None = None,
+) -> None:
     """Give a new plan's models the sequences that old ones kept in the same form; the old state stays.
 
-    A model that reads other inputs, or prepares them otherwise, starts with none.
+    A model that reads other inputs, or prepares them otherwise, gets those of `replayed`, the state
+    after the history; without one it starts with none.
     """
     kept = {each.signature: old.sequences[each.path] for each in old_plan.sequences}
     for each in plan.sequences:
         if each.signature in kept:
             state.sequences[each.path] = kept[each.signature].copy()
+        elif replayed is not None:
+            state.sequences[each.path] = replayed.sequences[each.path]
+
+
+def is_new(old_plan: ModelsPlan, plan: ModelsPlan) -> bool:
+    """Tell whether some sequence model of a plan finds nothing of its form under the old one."""
+    kept = {each.signature for each in old_plan.sequences}
+    return any(each.signature not in kept for each in plan.sequences)
 
 
 def export_key(state: ModelsState, path: str, key: int) -> Arrays | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from riskweave.decision.judge import Judge, refuse_losers
+from riskweave.decision.plan import UtilityPlan
 from riskweave.errors import PolicyError
 from riskweave.expressions.build import make
 from riskweave.expressions.strings import StringPool
@@ -25,8 +27,10 @@ def check_policy(policy: Policy) -> list[Finding]:
     findings = [
         *check_rules(compilation.rules),
         *_patterns(compilation),
+        *_decision(compilation),
         *_unused(compilation),
         *_tests(policy, compilation),
+        *_languages(compilation),
     ]
     return sorted(findings, key=lambda each: (each.span.file, each.span.line, each.span.column))
 
@@ -61,6 +65,39 @@ def _impossible_stages(compilation: Compilation, pattern: str, stages: Sequence[
     return found
 
 
+def judge_of(compilation: Compilation) -> Judge | None:
+    """Return who tells what actions bring at any amount; None when the policy does not decide by utility."""
+    plan = compilation.plan
+    if not isinstance(plan.decision, UtilityPlan):
+        return None
+    return Judge(compilation.decision, plan.decision, plan.layout, plan.programs, plan.pool)
+
+
+def _decision(compilation: Compilation) -> list[Finding]:
+    """Refuse actions that can never win; say which costs could not be judged."""
+    judge = judge_of(compilation)
+    if judge is None:
+        return []
+    try:
+        refuse_losers(judge)
+    except PolicyError as error:
+        return [Finding("error", error.message, error.span, error.hint)]
+    found = []
+    for number, spec in enumerate(compilation.decision.spec.costs):
+        unknown = judge.unknown(number)
+        if unknown:
+            names = ", ".join(f"`{name}`" for name in unknown)
+            found.append(
+                Finding(
+                    "note",
+                    f"costs `{spec.name}` depend on more than the amount: may hold an action that never wins",
+                    spec.span,
+                    f"say usual values for what {names} read, as in `assume: {{customer.value: 1000}}`",
+                )
+            )
+    return found
+
+
 def _unused(compilation: Compilation) -> list[Finding]:
     """Name what nothing reads. A feature is an output, so an unread one may be meant: say so."""
     scope = compilation.scope
@@ -89,6 +126,25 @@ def _unused(compilation: Compilation) -> list[Finding]:
         if name not in scope.used_constants
     ]
     return findings
+
+
+def _languages(compilation: Compilation) -> list[Finding]:
+    """Name what an explanation says in one language only."""
+    found = [
+        Finding("warning", f"`{where}` says nothing in `{language}`", span, "readers get the other language")
+        for where, language, span in compilation.explanation.incomplete()
+    ]
+    for rule in compilation.rules.spec.rules:
+        if rule.reason and "zh" not in rule.reason and compilation.explanation.spans:
+            found.append(
+                Finding(
+                    "warning",
+                    f"the reason of rule `{rule.id}` says nothing in `zh`",
+                    rule.when.span,
+                    "readers get the English one",
+                )
+            )
+    return found
 
 
 def _tests(policy: Policy, compilation: Compilation) -> list[Finding]:

@@ -6,27 +6,29 @@ not hide another's, unless the one stands on the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 
 from riskweave.batch import Layout
-from riskweave.decision.plan import compile_decision
+from riskweave.decision.compile import DecisionCompiler
+from riskweave.decision.spec import read_decision
 from riskweave.document import Node
-from riskweave.errors import PolicyError, PolicyErrors
+from riskweave.errors import PolicyError, PolicyErrors, Span
 from riskweave.events.attributes import AttributesCompiler, AttributesSpec, read_attributes
 from riskweave.events.compile import EventsCompiler
 from riskweave.events.money import currency_digits
 from riskweave.events.rates import Rates
 from riskweave.events.spec import EventsSpec, read_spec
 from riskweave.events.table_files import beside
+from riskweave.explanation.spec import ExplanationSpec, check_names, read_explanation
 from riskweave.expressions.check import check_condition
 from riskweave.expressions.compile import Compiler
 from riskweave.expressions.parse import parse
 from riskweave.expressions.strings import StringPool
-from riskweave.expressions.types import Scope, Type, Typed
+from riskweave.expressions.types import Const, Op, Scope, Type, Typed, stage_of
 from riskweave.features.compile import FeaturesCompiler
 from riskweave.lists.compile import ListsCompiler
 from riskweave.lists.spec import read_lists
@@ -36,11 +38,13 @@ from riskweave.patterns.compile import PatternsCompiler
 from riskweave.patterns.spec import read_patterns
 from riskweave.policy.arguments import EntityRoles, FeatureCalls
 from riskweave.policy.constants import read_constants
+from riskweave.policy.decision_scope import DecisionScope
 from riskweave.policy.definitions import definitions
 from riskweave.policy.model_scope import ModelScope
 from riskweave.policy.plan import Plan
 from riskweave.policy.policy import Policy
 from riskweave.policy.scope import PolicyScope
+from riskweave.rules.build import Check
 from riskweave.rules.compile import RulesCompiler
 
 Made = TypeVar("Made")
@@ -81,6 +85,8 @@ class Compilation:
     lists: ListsCompiler
     patterns: PatternsCompiler
     rules: RulesCompiler
+    decision: DecisionCompiler
+    explanation: ExplanationSpec
 
 
 def compile_policy(policy: Policy, pool: StringPool) -> Plan:
@@ -111,6 +117,7 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
         lambda: ModelsCompiler(read_models(model_section, folder) if model_section else [], layout, pool)
     )
     rates = mistakes.attempt(lambda: _rates(policy))
+    decision_spec = mistakes.attempt(lambda: read_decision(document.section("decision")))
 
     fields = EventsCompiler(events, layout, pool)
     compiler = Compiler(layout, pool, settings.time_zone)
@@ -147,6 +154,9 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
     scope.outputs = {**models.outputs, **rules.outputs}
     scope.shadows, scope.local = models.shadows, lambda: rules.local
     patterns = mistakes.attempt(lambda: _patterns(policy, events, fields, layout, compiler, scope, mistakes))
+    pattern_risk = None if patterns is None else _greatest_risk(patterns)
+    if pattern_risk is not None:
+        scope.outputs = {**scope.outputs, "patterns.risk": pattern_risk}
     for name in models.specs:
         mistakes.attempt(lambda name=name: _refuse_model(scope, rules, models, name))  # type: ignore[misc]
     for name, node in section.items() if section is not None else ():
@@ -155,18 +165,38 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
     models_plan = mistakes.attempt(
         lambda: models.compile(compiler, ModelScope(scope, fields, definitions(policy)))
     )
-    rules_plan = mistakes.attempt(lambda: rules.compile(compiler, scope.check))
+    rules_plan = mistakes.attempt(lambda: rules.compile(compiler, _before_rules(scope, rules)))
+    nodes = [each.node for each in decision_spec.evidence] if decision_spec is not None else []
+    explanation = mistakes.attempt(lambda: _explanation(policy, scope, rules, models, nodes))
     mistakes.raise_all()
+    assert explanation is not None
     assert models_plan is not None
     assert rules_plan is not None
     assert patterns is not None
     patterns_plan = patterns.plan()
+    assert decision_spec is not None
+    scores = {
+        each.name: layout.columns[each.score_row]
+        for each in models_plan.models
+        if each.score_row >= 0 and not each.shadow
+    }
+    own_risks = [rules_plan.risk.index, *(column.index for column in rules_plan.risks.values())]
+    decision = DecisionCompiler(
+        decision_spec, layout, compiler, DecisionScope(scope, fields, pool), scores, folder
+    )
+    others = [each.risk_row for each in patterns_plan.patterns]
+    others += [model.score_row for model in models_plan.models if model.risk]
+    decision_plan = decision.compile(
+        settings.bands,
+        own_risks if decision_spec.integrator == "weighted" else own_risks + others,
+        pattern_risk,
+        rules_plan.floor.index,
+        rules_plan.ceiling.index,
+        rules_plan.stage,
+    )
 
     outputs = (*((name, scope.columns[name]) for name in scope.named), *models.columns.items())
     programs = compiler.finish()
-    risks = [rules_plan.risk.index, *(column.index for column in rules_plan.risks.values())]
-    risks += [each.risk_row for each in patterns_plan.patterns]
-    risks += [model.score_row for model in models_plan.models if model.risk]
     plan = Plan(
         version=policy.version,
         settings=settings,
@@ -180,13 +210,40 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
         patterns=patterns_plan,
         models=models_plan,
         rules=rules_plan,
-        decision=compile_decision(settings.bands, risks, rules_plan.floor.index, rules_plan.ceiling.index),
+        decision=decision_plan,
         programs=programs,
         outputs=outputs,
         labels={name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())},
         texts=np.array(sorted(texts), np.int64),
     )
-    return Compilation(plan, scope, lists, patterns, rules)
+    return Compilation(plan, scope, lists, patterns, rules, decision, explanation)
+
+
+def _explanation(
+    policy: Policy, scope: PolicyScope, rules: RulesCompiler, models: ModelsCompiler, nodes: Iterable[str]
+) -> ExplanationSpec:
+    """Read what the policy says of explanations; every name in it must be one of the policy."""
+    spec = read_explanation(policy.document.section("explanation"))
+    events = scope.events
+    others = [
+        *(rule.id for rule in rules.spec.rules),
+        *(name.partition(".")[0] for name in rules.outputs),
+        *scope.patterns.patterns,
+        *models.specs,
+        *(node for node, _ in _entries(policy, "lists")),
+        *(each.name for each in events.entities),
+        *events.roles(),
+        *events.event_types(),
+        *scope.constants,
+        *nodes,
+    ]
+    check_names(spec, events.fields(), list(scope.named), others)
+    return spec
+
+
+def _entries(policy: Policy, name: str) -> Iterable[tuple[str, Node]]:
+    section = policy.document.section(name)
+    return section.items() if section is not None else ()
 
 
 def _patterns(
@@ -215,6 +272,31 @@ def _patterns(
             mistakes.add(PolicyError(f"`{spec.name}` is a {taken} already", spec.span, "choose another name"))
         mistakes.attempt(lambda spec=spec: patterns.add(spec))  # type: ignore[misc]
     return patterns
+
+
+def _before_rules(scope: PolicyScope, rules: RulesCompiler) -> Check:
+    """Return a check that refuses what is known only when all rules have been looked at."""
+
+    def check(text: str, span: Span) -> Typed:
+        node = scope.check(text, span)
+        if stage_of(node) >= rules.stage:
+            raise PolicyError(
+                "this reads what the rules come to, which is known only after them",
+                span,
+                "`rules.risk`, `rules.floor` and `rules.ceiling` are for the section `decision`",
+            )
+        return node
+
+    return check
+
+
+def _greatest_risk(patterns: PatternsCompiler) -> Typed | None:
+    """Return the greatest risk of the patterns hit, as `patterns.risk`; None when there are no patterns."""
+    none = Const(0.0, Type.FLOAT)
+    risks = tuple(Op("coalesce", (each.risk, none), Type.FLOAT) for each in patterns.patterns.values())
+    if not risks:
+        return None
+    return risks[0] if len(risks) == 1 else Op("max", risks, Type.FLOAT)
 
 
 def _refuse_taken(scope: PolicyScope, name: str, node: Node) -> None:

@@ -35,6 +35,8 @@ SECTIONS = (
     "tables",
     "scorecards",
     "trees",
+    "decision",
+    "explanation",
 )
 
 
@@ -134,12 +136,12 @@ def _joined(first: Node, second: Node) -> Node:
 
 
 def _folder_version(path: Path, folder: Path) -> str:
-    """Hash names and bytes of all that a policy may read: YAML files, tables and models beside them."""
+    """Hash names and bytes of all that a policy may read: YAML files and the files beside them."""
     digest = hashlib.sha256()
     if path.is_file():
         files = [path]
     else:
-        suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx"}
+        suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx", ".bif"}
         files = sorted(
             file
             for file in path.rglob("*")

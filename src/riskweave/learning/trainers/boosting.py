@@ -11,7 +11,16 @@ import numpy as np
 from riskweave.errors import RiskweaveError, did_you_mean
 from riskweave.learning.encode import Encoding
 from riskweave.learning.sample import Sample
-from riskweave.learning.trainers.trainer import Fitted, Floats, Progress, both_kinds, need, weights
+from riskweave.learning.trainers.trainer import (
+    Fitted,
+    Floats,
+    Progress,
+    as_truths,
+    both_kinds,
+    is_soft,
+    need,
+    weights,
+)
 
 # Threads that wait for work would take the processor from everything else on a small machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -21,7 +30,8 @@ class Gbdt:
     """Boosted trees by LightGBM; categories and missing values as they are.
 
     `monotone` says for some features that more (1) or less (-1) never lowers the score. With events
-    held back, boosting stops when their log loss no longer improves.
+    held back, boosting stops when their log loss no longer improves, but not before `least_trees`: a
+    few frauds, or a share of frauds that has changed, would else stop it when little is learned.
     """
 
     name = "gbdt"
@@ -31,11 +41,12 @@ class Gbdt:
         "leaves": 31,
         "max_depth": -1,
         "min_leaf": 20,
-        "feature_share": 0.8,
-        "row_share": 0.8,
-        "l2": 1.0,
+        "feature_share": 1.0,
+        "row_share": 1.0,
+        "l2": 0.0,
         "class_weight": "none",
         "monotone": {},
+        "least_trees": 100,
         "patience": 50,
         "stop_on": "binary_logloss",
     }
@@ -46,6 +57,7 @@ class Gbdt:
             "leaves": trial.suggest_int("leaves", 4, 63, log=True),
             "min_leaf": trial.suggest_int("min_leaf", 5, 200, log=True),
             "feature_share": trial.suggest_float("feature_share", 0.3, 1.0),
+            "row_share": trial.suggest_float("row_share", 0.5, 1.0),
             "l2": trial.suggest_float("l2", 0.01, 100.0, log=True),
         }
 
@@ -55,10 +67,10 @@ class Gbdt:
         from riskweave.models.importing import from_lightgbm
 
         lightgbm = need("lightgbm", "train")
-        truth = sample.truth
-        both_kinds(truth, self.name)
+        target = sample.target
+        both_kinds(target, self.name)
         parameters = {
-            "objective": "binary",
+            "objective": "cross_entropy" if is_soft(target) else "binary",
             "metric": options["stop_on"],
             "learning_rate": options["rate"],
             "num_leaves": options["leaves"],
@@ -78,8 +90,8 @@ class Gbdt:
         categories = [k for k, feature in enumerate(sample.features) if feature.type == "category"]
         data = lightgbm.Dataset(
             sample.inputs,
-            truth,
-            weight=weights(truth, options["class_weight"]),
+            target,
+            weight=weights(target, options["class_weight"]),
             categorical_feature=categories or "auto",
             free_raw_data=False,
             params={"verbosity": -1},
@@ -88,11 +100,21 @@ class Gbdt:
         sets = []
         if held is not None and len(held) and held.truth.sum() > 0:
             sets = [lightgbm.Dataset(held.inputs, held.truth, reference=data)]
-            callbacks.append(lightgbm.early_stopping(options["patience"], verbose=False))
-        booster = lightgbm.train(parameters, data, options["trees"], valid_sets=sets, callbacks=callbacks)
+            # So long that `least_trees` are there even if the first one was best.
+            patience = max(int(options["patience"]), int(options["least_trees"]))
+            callbacks.append(lightgbm.early_stopping(patience, verbose=False))
+        booster = lightgbm.train(
+            parameters,
+            data,
+            options["trees"],
+            valid_sets=sets,
+            callbacks=callbacks,
+            keep_training_booster=True,  # or only the best trees would be left
+        )
         rounds = (
             booster.best_iteration if sets and booster.best_iteration > 0 else booster.current_iteration()
         )
+        rounds = min(max(rounds, int(options["least_trees"])), booster.current_iteration())
         text = booster.model_to_string(num_iteration=rounds)
 
         def raw(other: Sample) -> Floats:
@@ -126,8 +148,7 @@ class Xgboost:
         from riskweave.models.importing import from_xgboost
 
         xgboost = need("xgboost", "train")
-        truth = sample.truth
-        both_kinds(truth, self.name)
+        both_kinds(sample.target, self.name)
         encoding = Encoding.fit(sample.features, sample.inputs, log=False, scale=False)
         model = xgboost.XGBClassifier(
             n_estimators=options["trees"],
@@ -138,8 +159,9 @@ class Xgboost:
             random_state=seed,
             n_jobs=1,
         )
-        weight = weights(truth, options["class_weight"])
-        model.fit(encoding.inputs(sample.inputs).astype(np.float32), truth, sample_weight=weight)
+        weight = weights(sample.target, options["class_weight"])
+        inputs, truth, weight = as_truths(encoding.inputs(sample.inputs), sample.target, weight)
+        model.fit(inputs.astype(np.float32), truth, sample_weight=weight)
 
         def raw(other: Sample) -> Floats:
             inputs = encoding.inputs(other.inputs).astype(np.float32)

@@ -9,7 +9,15 @@ import numpy as np
 
 from riskweave.learning.encode import Encoding
 from riskweave.learning.sample import Sample
-from riskweave.learning.trainers.trainer import Fitted, Floats, Progress, both_kinds, need, weights
+from riskweave.learning.trainers.trainer import (
+    Fitted,
+    Floats,
+    Progress,
+    as_truths,
+    both_kinds,
+    need,
+    weights,
+)
 from riskweave.models.artifact import About, Artifact, Linear
 
 
@@ -28,15 +36,15 @@ class LogisticRegression:
     def fit(
         self, sample: Sample, held: Sample | None, options: Mapping[str, Any], seed: int, progress: Progress
     ) -> Fitted:
-        truth = sample.truth
-        both_kinds(truth, self.name)
+        target = sample.target
+        both_kinds(target, self.name)
         encoding = Encoding.fit(sample.features, sample.inputs, log=bool(options["log"]))
         model = need("sklearn.linear_model", "train").LogisticRegression(
             C=options["C"], max_iter=options["max_iter"], random_state=seed
         )
-        model.fit(
-            encoding.inputs(sample.inputs), truth, sample_weight=weights(truth, options["class_weight"])
-        )
+        weight = weights(target, options["class_weight"])
+        inputs, truth, weight = as_truths(encoding.inputs(sample.inputs), target, weight)
+        model.fit(inputs, truth, sample_weight=weight)
 
         def raw(other: Sample) -> Floats:
             found: Floats = model.decision_function(encoding.inputs(other.inputs))
@@ -58,7 +66,7 @@ class LinearSvm:
         self, sample: Sample, held: Sample | None, options: Mapping[str, Any], seed: int, progress: Progress
     ) -> Fitted:
         encoding = Encoding.fit(sample.features, sample.inputs, log=bool(options["log"]))
-        model = _svm(encoding.inputs(sample.inputs), sample.truth, options, seed, self.name)
+        model = _svm(encoding.inputs(sample.inputs), sample.target, options, seed, self.name)
 
         def raw(other: Sample) -> Floats:
             found: Floats = model.decision_function(encoding.inputs(other.inputs))
@@ -95,12 +103,12 @@ class RbfSvm:
         scale = 1.0 / (inputs.shape[1] * spread) if spread > 0 else 1.0
         gamma = scale if options["gamma"] == "scale" else float(options["gamma"])
         components = min(int(options["components"]), inputs.shape[0])
-        chosen = _spread_choice(sample.truth, components, seed)
+        chosen = _spread_choice(sample.target, components, seed)
         nystroem = need("sklearn.kernel_approximation", "train").Nystroem(
             gamma=gamma, n_components=chosen.size, random_state=seed
         )
         nystroem.fit(inputs[chosen])
-        model = _svm(nystroem.transform(inputs), sample.truth, options, seed, self.name)
+        model = _svm(nystroem.transform(inputs), sample.target, options, seed, self.name)
 
         def raw(other: Sample) -> Floats:
             found: Floats = model.decision_function(nystroem.transform(encoding.inputs(other.inputs)))
@@ -120,19 +128,19 @@ class RbfSvm:
 def _spread_choice(truth: Floats, size: int, seed: int) -> Any:
     """Return events for the map: half of them frauds, if there are that many."""
     generator = np.random.default_rng(seed)
-    frauds, others = np.flatnonzero(truth > 0), np.flatnonzero(truth <= 0)
+    frauds, others = np.flatnonzero(truth >= 0.5), np.flatnonzero(truth < 0.5)
     half = min(size // 2, frauds.size)
     rest = min(size - half, others.size)
     picked = [generator.choice(frauds, half, replace=False), generator.choice(others, rest, replace=False)]
     return np.sort(np.concatenate(picked))
 
 
-def _svm(inputs: Floats, truth: Floats, options: Mapping[str, Any], seed: int, name: str) -> Any:
-    both_kinds(truth, name)
+def _svm(inputs: Floats, target: Floats, options: Mapping[str, Any], seed: int, name: str) -> Any:
+    both_kinds(target, name)
     model = need("sklearn.svm", "train").LinearSVC(
         C=options["C"], dual=False, max_iter=options["max_iter"], random_state=seed
     )
-    weight = weights(truth, options["class_weight"])
+    inputs, truth, weight = as_truths(inputs, target, weights(target, options["class_weight"]))
     return model.fit(inputs, truth, sample_weight=weight / weight.mean())
 
 

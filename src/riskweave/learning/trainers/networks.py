@@ -44,8 +44,7 @@ class MlpTrainer:
         self, sample: Sample, held: Sample | None, options: Mapping[str, Any], seed: int, progress: Progress
     ) -> Fitted:
         torch = seeded(seed)
-        truth = sample.truth
-        both_kinds(truth, self.name)
+        both_kinds(sample.target, self.name)
         encoding = Encoding.fit(sample.features, sample.inputs, log=bool(options["log"]))
         net = dense_net(torch, encoding.mean.size, [*options["layers"], 1], float(options["dropout"]))
 
@@ -96,7 +95,7 @@ class LstmTrainer:
         self, sample: Sample, held: Sample | None, options: Mapping[str, Any], seed: int, progress: Progress
     ) -> Fitted:
         torch = seeded(seed)
-        both_kinds(sample.truth, self.name)
+        both_kinds(sample.target, self.name)
         encoding = Encoding.fit(sample.features, sample.inputs, log=bool(options["log"]))
         steps, horizon_ms = int(options["steps"]), round(options["horizon_days"] * 86_400_000)
         net = _lstm_net(torch, encoding.mean.size, int(options["hidden"]))
@@ -196,9 +195,9 @@ def descend(
     progress: Progress,
 ) -> dict[str, Any]:
     """Minimise the log loss by Adam; of all epochs keep the one best on the events held back, if any."""
-    truth = sample.truth
-    target = torch.tensor(truth, dtype=torch.float32)
-    weight = torch.tensor(weights(truth, options["class_weight"]), dtype=torch.float32)
+    wanted = sample.target
+    target = torch.tensor(wanted, dtype=torch.float32)
+    weight = torch.tensor(weights(wanted, options["class_weight"]), dtype=torch.float32)
     optimizer = torch.optim.Adam(net.parameters(), lr=options["rate"], weight_decay=options["decay"])
     generator = np.random.default_rng(seed)
     score = forward(sample)
@@ -209,7 +208,7 @@ def descend(
     for epoch in range(1, int(options["epochs"]) + 1):
         net.train()
         total = 0.0
-        for rows in _batches(generator.permutation(truth.size), int(options["batch"])):
+        for rows in _batches(generator.permutation(wanted.size), int(options["batch"])):
             optimizer.zero_grad()
             loss = torch.nn.functional.binary_cross_entropy_with_logits(
                 score(rows), target[rows], weight=weight[rows]
@@ -217,7 +216,7 @@ def descend(
             loss.backward()
             optimizer.step()
             total += float(loss.detach()) * rows.size
-        text = f"epoch {epoch}: loss {total / truth.size:.5f}"
+        text = f"epoch {epoch}: loss {total / wanted.size:.5f}"
         if judge is not None and watched is not None:
             net.train(False)
             with torch.no_grad():

@@ -10,7 +10,16 @@ import numpy as np
 from riskweave.errors import RiskweaveError
 from riskweave.learning.encode import Encoding
 from riskweave.learning.sample import Sample
-from riskweave.learning.trainers.trainer import Fitted, Floats, Progress, both_kinds, log_odds, need, weights
+from riskweave.learning.trainers.trainer import (
+    Fitted,
+    Floats,
+    Progress,
+    as_truths,
+    both_kinds,
+    log_odds,
+    need,
+    weights,
+)
 from riskweave.models.artifact import Artifact, Feature
 
 
@@ -98,12 +107,12 @@ class IsolationForest:
 
 
 def _classifier(model: Any, sample: Sample, options: Mapping[str, Any], name: str) -> Fitted:
-    truth = sample.truth
-    both_kinds(truth, name)
+    target = sample.target
+    both_kinds(target, name)
     encoding = _single_inputs(sample.features, sample.inputs)
-    model.fit(
-        _single(encoding.inputs(sample.inputs)), truth, sample_weight=weights(truth, options["class_weight"])
-    )
+    weight = weights(target, options["class_weight"])
+    inputs, truth, weight = as_truths(encoding.inputs(sample.inputs), target, weight)
+    model.fit(_single(inputs), truth, sample_weight=weight)
 
     def raw(other: Sample) -> Floats:
         return log_odds(model.predict_proba(_single(encoding.inputs(other.inputs)))[:, 1])

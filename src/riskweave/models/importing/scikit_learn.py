@@ -2,7 +2,7 @@
 
 Read are: logistic regression, linear SVM, pipelines of a scaler (and a Nystroem map) before them,
 MLPs, decision trees, random forests, extra trees, gradient boosting by histogram, isolation
-forests and k-means.
+forests and k-means. Categories of gradient boosting are positions, or texts that a feature names.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def from_sklearn(estimator: Any, features: Sequence[Feature]) -> Artifact:
             mapped = step
         else:
             raise ModelError(f"a pipeline with {name} is not read; do this step in the policy's features")
-    model, own, precision, curve = _read(steps[-1], mapped, about.inputs)
+    model, own, precision, curve = _read(steps[-1], mapped, about.features)
     artifact = Artifact(
         About(
             model=model, features=tuple(features), precision=precision, calibration=Calibration(curve=curve)
@@ -73,10 +73,10 @@ def from_sklearn(estimator: Any, features: Sequence[Feature]) -> Artifact:
     return artifact
 
 
-def _read(model: Any, mapped: Any, width: int) -> tuple[Model, dict[str, Any], Any, Curve]:
+def _read(model: Any, mapped: Any, features: Sequence[Feature]) -> tuple[Model, dict[str, Any], Any, Curve]:
     name = type(model).__name__
     if name == "FrozenEstimator":
-        return _read(model.estimator, mapped, width)
+        return _read(model.estimator, mapped, features)
     none = Curve()
     if name in (
         "LogisticRegression",
@@ -94,7 +94,7 @@ def _read(model: Any, mapped: Any, width: int) -> tuple[Model, dict[str, Any], A
     if name == "IsolationForest":
         return *_isolation(model), "float32", none
     if name == "HistGradientBoostingClassifier":
-        return *_boosting(model, width), "float64", none
+        return *_boosting(model, features), "float64", none
     if name == "MLPClassifier":
         return *_mlp(model), "float64", none
     if name in ("KMeans", "MiniBatchKMeans"):
@@ -183,27 +183,67 @@ def _mean_path(samples: Any) -> Floats:
     return found
 
 
-def _boosting(model: Any, width: int) -> tuple[Model, dict[str, Any]]:
+def _boosting(model: Any, features: Sequence[Feature]) -> tuple[Model, dict[str, Any]]:
     _two_classes(model)
-    if model.n_features_in_ != width:
+    if model.n_features_in_ != sum(feature.inputs for feature in features):
         raise ModelError(f"the model reads {model.n_features_in_} columns: name as many features")
-    if model.is_categorical_ is not None and model.is_categorical_.any():
-        raise ModelError("categories of HistGradientBoosting are not read; train with LightGBM or one-hot")
+    columns, known = _boosted_columns(model, features)
     grove = Grove()
     for (predictor,) in model._predictors:
-        nodes = predictor.nodes
+        nodes, sets = predictor.nodes, predictor.raw_left_cat_bitsets
 
-        def node(number: int, nodes: Any = nodes) -> Fork | Leaf:
+        def node(number: int, nodes: Any = nodes, sets: Any = sets) -> Fork | Leaf:
             each = nodes[number]
             if each["is_leaf"]:
                 return Leaf(float(each["value"]), float(each["count"]))
-            return Fork(
-                int(each["feature_idx"]), float(each["num_threshold"]), bool(each["missing_go_to_left"]),
-                int(each["left"]), int(each["right"]), float(each["count"]),
-            )  # fmt: skip
+            column, missing_left = int(each["feature_idx"]), bool(each["missing_go_to_left"])
+            left, right, cover = int(each["left"]), int(each["right"]), float(each["count"])
+            if not each["is_categorical"]:
+                threshold = float(each["num_threshold"])
+                return Fork(columns[column], threshold, missing_left, left, right, cover)
+            bits = sets[int(each["bitset_idx"])]
+            of_left = {code for code in known[column] if int(bits[code // 32]) >> code % 32 & 1}
+            # Texts that training did not see go where null goes; here codes outside a set go right.
+            codes = set(known[column]) - of_left if missing_left else of_left
+            inside = frozenset(known[column][code] for code in codes)
+            if missing_left:
+                return Fork(columns[column], 0.0, False, right, left, cover, inside)
+            return Fork(columns[column], 0.0, False, left, right, cover, inside)
 
         grove.add(0, node)
     return Trees(link="log_odds", base=float(np.ravel(model._baseline_prediction)[0])), grove.weights()
+
+
+def _boosted_columns(model: Any, features: Sequence[Feature]) -> tuple[list[int], dict[int, dict[int, int]]]:
+    """Return which input each column of the trees is, and for categories what position each code means.
+
+    The estimator puts categories first, numbered in the order of their values.
+    """
+    preparation = model._preprocessor
+    if preparation is None:
+        return list(range(model.n_features_in_)), {}
+    of_categories = np.flatnonzero(model.is_categorical_).tolist()
+    columns = of_categories + np.flatnonzero(~np.asarray(model.is_categorical_)).tolist()
+    known: dict[int, dict[int, int]] = {}
+    if not of_categories:
+        return columns, known
+    values = preparation.named_transformers_["encoder"].categories_
+    for number, place in enumerate(of_categories):
+        feature = features[place]
+        positions = {text: at for at, text in enumerate(feature.categories)}
+        known[number] = {}
+        for code, value in enumerate(values[number]):
+            if value is None or value != value:
+                continue
+            text = isinstance(value, str)
+            at = positions.get(value) if text else int(value)
+            if at is None or (not text and (at != value or at < 0)):
+                raise ModelError(
+                    f"`{feature.name}` was trained with the category {value!r}, which is no position and "
+                    f"none of its texts: name it in `categories`"
+                )
+            known[number][code] = at
+    return columns, known
 
 
 def _mlp(model: Any) -> tuple[Model, dict[str, Any]]:
