@@ -95,7 +95,7 @@ def _score(met: list[Met], left_one: list[Word], left_other: list[Word], one: Na
     likeness = alike_weight / common
     covered = common / (common + penalties.both * 2 * less)
     alone = (more - less) / (common + more)
-    score = likeness * covered * (1.0 - penalties.alone * alone**1.2)
+    score: float = likeness * covered * (1.0 - penalties.alone * alone**1.2)
     if one.kind in ("person", "unknown") and _contradict(left_one, left_other):
         score *= 0.8
     if _numbers(left_one) != _numbers(left_other) and one.kind != "vessel":
@@ -134,17 +134,17 @@ def _meet(one: tuple[Word, ...], other: tuple[Word, ...]) -> tuple[list[Met], se
     met: list[Met] = []
     used_one: set[int] = set()
     used_other: set[int] = set()
-    for likeness, _, mine, theirs in pairs:
-        if used_one.isdisjoint(mine) and used_other.isdisjoint(theirs):
-            used_one.update(mine)
-            used_other.update(theirs)
-            weight = max(sum(one[i].weight for i in mine), sum(other[j].weight for j in theirs))
-            if len(mine) + len(theirs) == 2:
-                weight = (one[mine[0]].weight + other[theirs[0]].weight) / 2
+    for likeness, _, ones, others in pairs:
+        if used_one.isdisjoint(ones) and used_other.isdisjoint(others):
+            used_one.update(ones)
+            used_other.update(others)
+            weight = max(sum(one[i].weight for i in ones), sum(other[j].weight for j in others))
+            if len(ones) + len(others) == 2:
+                weight = (one[ones[0]].weight + other[others[0]].weight) / 2
             met.append(
                 Met(
-                    " ".join(one[i].text for i in mine),
-                    " ".join(other[j].text for j in theirs),
+                    " ".join(one[i].text for i in ones),
+                    " ".join(other[j].text for j in others),
                     likeness,
                     weight,
                 )

@@ -8,6 +8,7 @@ at, which is why most of a bank's customers cost microseconds.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
@@ -243,7 +244,7 @@ def _joined_terms(name: Name) -> list[str]:
     words = [word for word in name.words if word.role in ("name", "particle", "generic", "initial")]
     found = [
         first.text + second.text
-        for first, second in zip(words, words[1:], strict=False)
+        for first, second in itertools.pairwise(words)
         if min(len(first.text), len(second.text)) <= 4 and len(first.text + second.text) > 3
     ]
     if 2 <= len(words) <= 3:

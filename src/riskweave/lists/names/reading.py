@@ -148,7 +148,7 @@ def _roles(words: list[tuple[str, bool]], kind: str) -> list[Word]:
     at = 0
     while at < len(words):
         length, form = _legal_form(texts, at)
-        # A legal form alone is the name itself; people have none but in jest, so theirs counts for little too.
+        # A legal form alone is the name itself.
         if length and length < len(words):
             found.append(Word(form, "form", WEIGHT["form"]))
             at += length
@@ -176,7 +176,7 @@ def _legal_form(texts: list[str], at: int) -> tuple[int, str]:
 
 @lru_cache(maxsize=65_536)
 def _misspelled_form(words: tuple[str, ...]) -> str | None:
-    """Return the long legal form that these words are but for a slip: aktiengeselschaft, joynt stock company."""
+    """Return the long legal form that these words are but for a slip, as in joynt stock company."""
     text = " ".join(words)
     if len(text) < 12:
         return None

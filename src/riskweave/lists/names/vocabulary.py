@@ -4,11 +4,17 @@ from __future__ import annotations
 
 # One legal form per line: what it is counted as, then how it is written (after reading: no dots, no accents).
 _LEGAL_FORMS = """
-ltd: ltd, limited, pte ltd, pty ltd, co ltd, company limited, limited company, private limited, pvt ltd, you xian gong si
+ltd: ltd, limited, pte ltd, pty ltd, co ltd, company limited, limited company, private limited, pvt ltd
+ltd: you xian gong si
 plc: plc, public limited company
-llc: llc, limited liability company, ooo, too, obschestvo s ogranichennoy otvetstvennostyu, obshchestvo s ogranichennoi otvetstvennost'iu, obshchestvo s ogranichennoy otvetstvennostyu, tov, wll, l l c, fzco, fze, fz llc, dmcc
+llc: llc, limited liability company, ooo, too, obschestvo s ogranichennoy otvetstvennostyu
+llc: obshchestvo s ogranichennoi otvetstvennostiu, obshchestvo s ogranichennoy otvetstvennostyu, tov
+llc: wll, l l c, fzco, fze, fz llc, dmcc
 llp: llp, limited liability partnership, lp, limited partnership
-jsc: jsc, ao, oao, zao, pao, ojsc, cjsc, pjsc, joint stock company, open joint stock company, closed joint stock company, public joint stock company, aktsionernoe obshchestvo, aktsionernoye obshchestvo, otkrytoe aktsionernoe obshchestvo, zakrytoe aktsionernoe obshchestvo, publichnoe aktsionernoe obshchestvo, joint stock co, stock company, pjs, gu fen you xian gong si
+jsc: jsc, ao, oao, zao, pao, ojsc, cjsc, pjsc, joint stock company, open joint stock company
+jsc: closed joint stock company, public joint stock company, aktsionernoe obshchestvo
+jsc: aktsionernoye obshchestvo, otkrytoe aktsionernoe obshchestvo, zakrytoe aktsionernoe obshchestvo
+jsc: publichnoe aktsionernoe obshchestvo, joint stock co, stock company, pjs, gu fen you xian gong si
 ag: ag, aktiengesellschaft, akg
 gmbh: gmbh, gesellschaft mit beschrankter haftung, ges mbh
 inc: inc, incorporated
@@ -16,7 +22,8 @@ corp: corp, corporation
 co: co, company, cie, compagnie, kompaniya, gong si
 sa: sa, societe anonyme, sociedad anonima, sociedade anonima, societate pe actiuni
 sarl: sarl, societe a responsabilite limitee
-srl: srl, societatea cu raspundere limitata, societa a responsabilita limitata, sociedad de responsabilidad limitada, sociedad limitada, sl
+srl: srl, societatea cu raspundere limitata, societa a responsabilita limitata
+srl: sociedad de responsabilidad limitada, sociedad limitada, sl
 spa: spa, societa per azioni
 sas: sas, societe par actions simplifiee
 bv: bv, besloten vennootschap
@@ -36,16 +43,35 @@ fund: trust reg
 
 # What a company does or where it stands says less than what it is called.
 GENERIC = frozenset(
-    ["group", "groupe", "gruppe", "holding", "holdings", "international", "intl", "global", "worldwide", "industries", "industry", "industrial", "trading", "trade", "general", "services", "service", "solutions", "systems", "system", "technologies", "technology", "technical", "enterprises", "enterprise", "establishment", "est", "import", "export", "imports", "exports", "investment", "investments", "capital", "management", "development", "consulting", "engineering", "construction", "contracting", "logistics", "shipping", "transport", "transportation", "marine", "energy", "oil", "gas", "petroleum", "petrochemical", "chemical", "medical", "pharmaceutical", "foundation", "bank", "banking", "finance", "financial", "fund", "trust", "organization", "organisation", "institute", "institution", "academy", "center", "centre", "university", "association", "society", "federation", "union", "committee", "council", "ministry", "government", "department", "office", "factory", "plant", "works", "company", "firm", "partners", "aviation", "airlines", "air", "lines", "products", "production", "manufacturing", "equipment", "the", "and", "of", "for", "und", "fur", "et", "de", "la", "le", "des", "del", "y", "i", "za", "dlya", "pri", "na", "national", "central", "first"]
+    """
+    academy air airlines and association aviation bank banking capital center central centre chemical
+    committee company construction consulting contracting council de del department des development dlya
+    energy engineering enterprise enterprises equipment est establishment et export exports factory
+    federation finance financial firm first for foundation fund fur gas general global government group
+    groupe gruppe holding holdings i import imports industrial industries industry institute institution
+    international intl investment investments la le lines logistics management manufacturing marine
+    medical ministry na national of office oil organisation organization partners petrochemical petroleum
+    pharmaceutical plant pri production products service services shipping society solutions system
+    systems technical technologies technology the trade trading transport transportation trust und union
+    university works worldwide y za
+    """.split()  # noqa: SIM905
 )
 
 TITLES = frozenset(
-    ["mr", "mrs", "ms", "miss", "dr", "prof", "professor", "sir", "lord", "lady", "madam", "mme", "monsieur", "m", "sr", "sra", "senor", "senora", "herr", "frau", "shaikh", "sheikh", "shaykh", "sheik", "haji", "hajji", "hadji", "hajj", "alhaji", "mullah", "mulla", "maulavi", "mawlawi", "maulvi", "maulana", "imam", "ayatollah", "sayyid", "sayed", "general", "gen", "colonel", "col", "major", "maj", "captain", "capt", "lieutenant", "president", "prasident", "presidente", "minister", "chairman", "eng", "engineer", "hon", "rev", "jr", "junior", "senior", "ii", "iii", "iv", "phd", "md", "esq"]
+    """
+    alhaji ayatollah capt captain chairman col colonel dr eng engineer esq frau gen general hadji haji
+    hajj hajji herr hon ii iii imam iv jr junior lady lieutenant lord m madam maj major maulana maulavi
+    maulvi mawlawi md minister miss mme monsieur mr mrs ms mulla mullah phd prasident president presidente
+    prof professor rev sayed sayyid senior senor senora shaikh shaykh sheik sheikh sir sr sra
+    """.split()  # noqa: SIM905
 )
 VESSEL_TITLES = frozenset(["mv", "mt", "ms", "ss", "mts", "fv", "vessel", "motor", "tanker"])
 
 PARTICLES = frozenset(
-    ["al", "el", "ul", "ud", "ad", "as", "ash", "an", "ar", "at", "bin", "ben", "ibn", "bint", "ould", "abu", "abou", "umm", "von", "van", "der", "den", "de", "del", "della", "di", "da", "dos", "das", "du", "la", "le", "los", "las", "y", "e", "of", "the", "ter", "ten", "zu", "zum", "zur", "af", "av", "st", "saint"]
+    """
+    abou abu ad af al an ar as ash at av ben bin bint da das de del della den der di dos du e el ibn la
+    las le los of ould saint st ten ter the ud ul umm van von y zu zum zur
+    """.split()  # noqa: SIM905
 )
 # Particles that are one and the same in other spellings.
 PARTICLE_FORMS = {
