@@ -463,6 +463,59 @@ to find what would have changed it.
 {table(*rows)}"""
 
 
+def durable(result: Result) -> str:
+    steady = result["steady_2000_per_s_us"]
+    rows = table(
+        ("on the wall clock, with the disk as it was", "per second"),
+        (
+            "**an Arrow batch, every decision on disk before it is told**",
+            f"**{short(result['bulk_table_per_s'])}**",
+        ),
+        ("a batch of records", short(result["bulk_records_per_s"])),
+        ("an Arrow batch, relaxed", short(result["bulk_table_relaxed_per_s"])),
+        ("single events, all waiting at once", short(result["singles_per_s"])),
+        (
+            "plain SQLite, the same bytes in the same groups, nothing decided",
+            short(result["peer_sqlite_blocks_events_per_s"]),
+        ),
+        ("plain SQLite, commits of one event", short(result["peer_sqlite_commits_per_s"])),
+        ("our journal, commits of one event", short(result["journal_commits_per_s"])),
+        ("the same through SQLAlchemy", short(result["journal_commits_sqlalchemy_per_s"])),
+    )
+    return f"""
+## Durable: on disk before it is told
+
+The windows' policy, with event ids. {rows}
+At a steady 2,000 events per second a decision comes after {steady["p50"] / 1e3:.1f} ms (p50) and {steady["p99"] / 1e3:.1f} ms (p99), measured
+from when it was due. A snapshot stops the engine for {result["snapshot_stall_ms"]:.0f} ms; a restart takes {result["restart_snapshot_s"]:.1f} s behind
+a snapshot and {result["restart_replay_s"]:.1f} s when {short(result["events"])} events are replayed. The journal takes {result["journal_bytes_per_event"]:.0f} bytes per event.
+"""
+
+
+def service(result: Result) -> str:
+    rows = table(
+        ("requests per second (p50 / p99 in ms)", "1 connection", "16", "64"),
+        *(
+            (name, *(_requests(result[name][connections]) for connections in ("1", "16", "64")))
+            for name in ("echo", "durable", "relaxed")
+        ),
+    )
+    steady = result["durable"]["steady"]
+    return f"""
+## The service over HTTP
+
+The starter policy; client and server share this machine's {result["cores"]} cores. `echo` is the same server answering with
+what it was sent. {rows}
+At a steady 2,000 requests per second a durable answer comes after {steady["p50"] / 1e3:.1f} ms (p50) and {steady["p99"] / 1e3:.1f} ms (p99), measured
+from when it was due. The batch endpoint decides {short(result["durable"]["batch_decisions_per_s"])} events per second durably from JSON Lines. 100,000
+malformed bodies were answered {", ".join(f"{count:,} times {status}" for status, count in sorted(result["fuzz"].items()))}.
+"""
+
+
+def _requests(figures: Mapping[str, float]) -> str:
+    return f"{short(figures['per_s'])} ({figures['p50'] / 1e3:.1f} / {figures['p99'] / 1e3:.1f})"
+
+
 SECTIONS: dict[str, Callable[[Result], str]] = {
     "windows": windows,
     "rules": rules,
@@ -477,6 +530,8 @@ SECTIONS: dict[str, Callable[[Result], str]] = {
     "scoring": scoring,
     "decision": decision,
     "explanation": explanation,
+    "durable": durable,
+    "service": service,
     "fuzz": fuzz,
 }
 

@@ -13,6 +13,8 @@ networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals com
 scoring   models on one event and in batches, contributions  beside LightGBM, PyTorch, onnxruntime
 decision  evidence to action with four utilities and three tests, beside NumPy
 explanation  a full explanation of a decision  beside the decision itself
+durable   decisions on disk before they are told, beside plain SQLite inserts
+service   the same over HTTP, beside the same server echoing JSON; batches; malformed bodies
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -43,6 +45,8 @@ NAMES = (
     "scoring",
     "decision",
     "explanation",
+    "durable",
+    "service",
     "fuzz",
 )
 

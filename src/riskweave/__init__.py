@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from riskweave.client import AsyncClient, Client
     from riskweave.engine.decisions import Decision, Decisions
     from riskweave.engine.engine import Engine
     from riskweave.engine.snapshot import Snapshot
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AsyncClient": "client",
+    "Client": "client",
     "Decision": "engine.decisions",
     "Decisions": "engine.decisions",
     "Engine": "engine.engine",
@@ -46,6 +49,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "Decision",
     "Decisions",
     "DuplicateError",

@@ -7,7 +7,10 @@
     │   └── DuplicateError the same event id again, with other content
     ├── StateError         a snapshot that does not fit or is damaged
     ├── ModelError         a model's files that cannot be used
-    └── LimitError         something from outside is larger than allowed
+    ├── LimitError         something from outside is larger than allowed
+    ├── Overloaded         too much at once: come back in a moment
+    ├── DeadlineExceeded   nobody waits for this answer any more
+    └── StorageFailed      what must be durable cannot be written, or what was written cannot be read
 
 An error says where, what, the text itself, and the way out.
 """
@@ -148,6 +151,33 @@ class ModelError(RiskweaveError):
 
 class LimitError(RiskweaveError):
     """Something that comes from outside is larger than the limit that protects this process."""
+
+
+class Overloaded(RiskweaveError):  # noqa: N818
+    """The queue is full; try again after `retry_after_s`."""
+
+    def __init__(self, waiting: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"{waiting} events are waiting, the most there may be; try again in {retry_after_s:g} s"
+        )
+        self.waiting = waiting
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceeded(RiskweaveError):  # noqa: N818
+    """The deadline passed before the event's turn came; nothing was decided or remembered."""
+
+
+class StorageFailed(RiskweaveError):  # noqa: N818
+    """The disk or the database does not do its part.
+
+    `maybe_recorded` tells that the event may turn out to be in the journal: send it again with the same id,
+    and it is decided exactly once.
+    """
+
+    def __init__(self, message: str, maybe_recorded: bool = False) -> None:
+        super().__init__(message)
+        self.maybe_recorded = maybe_recorded
 
 
 def shorten(value: object, limit: int = 60) -> str:

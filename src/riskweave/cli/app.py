@@ -257,6 +257,138 @@ def arena(
     learning.arena(policy, data, models, recipes, test_share, gap, leave_out, out, as_json)
 
 
+DataFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A data folder of a durable engine.")]
+JournalUrl = Annotated[str | None, typer.Option("--url", help="Where the journal is, when in PostgreSQL.")]
+
+
+@app.command()
+def verify(folder: DataFolder, url: JournalUrl = None, as_json: Json = False) -> None:
+    """Replay a journal and compare every decision with what was answered, bit for bit."""
+    from riskweave.cli import storage
+
+    raise typer.Exit(storage.verify(folder, url, as_json))
+
+
+@app.command()
+def backup(
+    folder: DataFolder,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new folder for the copy.")],
+    as_json: Json = False,
+) -> None:
+    """Copy a data folder, also while it is in use; the copy is checked."""
+    from riskweave.cli import storage
+
+    raise typer.Exit(storage.backup(folder, target, as_json))
+
+
+@app.command()
+def status(folder: DataFolder, url: JournalUrl = None, as_json: Json = False) -> None:
+    """Tell what a data folder holds."""
+    from riskweave.cli import storage
+
+    raise typer.Exit(storage.status(folder, url, as_json))
+
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file of settings.")]
+ServiceData = Annotated[Path, typer.Option("--data", help="The service's data folder.")]
+
+
+@app.command()
+def serve(
+    policy: Annotated[
+        Path | None,
+        typer.Argument(metavar="POLICY", help="Put in force at the first start; later the journal says."),
+    ] = None,
+    data: ServiceData = Path("riskweave-data"),
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Where to listen; 127.0.0.1 by default.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="8080 by default.")] = None,
+) -> None:
+    """Decide events over HTTP, durably."""
+    from riskweave.cli import serve as serving
+
+    serving.serve(policy, data, config, host, port)
+
+
+audit = typer.Typer(help="The audit log: who changed what.", no_args_is_help=True)
+users = typer.Typer(help="The service's users and API keys.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+app.add_typer(users, name="users")
+
+UserName = Annotated[str, typer.Argument(metavar="NAME")]
+Scenario = Annotated[list[str] | None, typer.Option("--scenario", help="Only this one; may be repeated.")]
+
+
+@audit.command("verify")
+def audit_verify(folder: DataFolder, config: ConfigFile = None, as_json: Json = False) -> None:
+    """Walk the hash chain of a data folder's audit log."""
+    from riskweave.cli import serve as serving
+
+    raise typer.Exit(serving.verify(folder, config, as_json))
+
+
+@users.command("list")
+def users_list(data: ServiceData, config: ConfigFile = None, as_json: Json = False) -> None:
+    """List all users."""
+    from riskweave.cli import serve as serving
+
+    serving.list_users(data, config, as_json)
+
+
+@users.command("add")
+def users_add(
+    name: UserName,
+    data: ServiceData,
+    role: Annotated[
+        str, typer.Option(help="admin, risk_manager, analyst, auditor, read_only.")
+    ] = "read_only",
+    scenario: Scenario = None,
+    config: ConfigFile = None,
+) -> None:
+    """Add a user; prints a one-time link for the password."""
+    from riskweave.cli import serve as serving
+
+    serving.add_user(data, config, name, role, scenario or [])
+
+
+@users.command("reset")
+def users_reset(name: UserName, data: ServiceData, config: ConfigFile = None) -> None:
+    """End a user's password; prints a one-time link for a new one."""
+    from riskweave.cli import serve as serving
+
+    serving.reset_user(data, config, name)
+
+
+@users.command("disable")
+def users_disable(name: UserName, data: ServiceData, config: ConfigFile = None) -> None:
+    """Keep a user from signing in."""
+    from riskweave.cli import serve as serving
+
+    serving.change_user(data, config, name, active=False)
+
+
+@users.command("enable")
+def users_enable(name: UserName, data: ServiceData, config: ConfigFile = None) -> None:
+    """Let a user sign in again."""
+    from riskweave.cli import serve as serving
+
+    serving.change_user(data, config, name, active=True)
+
+
+@users.command("key")
+def users_key(
+    name: UserName,
+    data: ServiceData,
+    role: Annotated[str, typer.Option(help="sender, monitor, or one of the users' roles.")] = "sender",
+    scenario: Scenario = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make an API key and print it, this once."""
+    from riskweave.cli import serve as serving
+
+    serving.add_key(data, config, name, role, scenario or [])
+
+
 @app.command()
 def actions(
     policy: PolicyPath,

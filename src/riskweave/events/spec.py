@@ -43,7 +43,8 @@ class Field:
     pair or map) or exactly two (latitude, then longitude). `low` and `high` include themselves.
     `currency` is a code, or empty for the base currency; `currency_field` is the field that holds
     it. `minor` speaks of the foreign name when there is one, else of the field itself.
-    `delay_ms` is how long after its event a label arrives.
+    `delay_ms` is how long after its event a label arrives. `personal` is what the policy says of
+    whether the field tells of a person (None: it says nothing).
     """
 
     name: str
@@ -60,6 +61,7 @@ class Field:
     unit: str = "iso"
     origin_ms: int = 0
     delay_ms: int = 0
+    personal: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,14 +300,14 @@ def _field(name: str, node: Node, parent: Node, currency: str) -> Field:
     if not node.is_map:
         return Field(name, Type(node.choice(*FIELD_TYPES)), span)
     kind = Type(node.need("type").choice(*FIELD_TYPES))
-    known = ("type", "from", "required", *_OPTIONS[kind])
+    known = ("type", "from", "required", "personal", *_OPTIONS[kind])
     for key, _ in node.items():
         if key not in known and key in {option for each in _OPTIONS.values() for option in each}:
             raise PolicyError(
                 f"{_a(kind)} has no `{key}`", node.key_span(key), f"known here: {', '.join(known)}"
             )
     node.only(*known)
-    required = node.get("required")
+    required, personal = node.get("required"), node.get("personal")
     low, high = _bounds(node)
     own_currency, currency_field = _field_currency(node)
     if (own_currency or currency_field) and not currency:
@@ -331,6 +333,7 @@ def _field(name: str, node: Node, parent: Node, currency: str) -> Field:
         unit="iso" if unit is None else unit.choice("iso", "s", "ms"),
         origin_ms=0 if origin is None else _origin(origin),
         delay_ms=0 if delay is None else delay.duration_ms(),
+        personal=None if personal is None else personal.flag(),
     )
 
 

@@ -165,6 +165,11 @@ class ListsState:
             self._forget(self._at[list_name], value)
         return ended
 
+    def size(self, list_name: str) -> int:
+        """Return how many entries a list has, those that ended among them."""
+        living = self._find(list_name)
+        return len(living.compiled.entries) + len(living.added)
+
     def entry(self, list_name: str, number: int) -> ListEntry:
         """Return what a match column's number stands for."""
         living = self._find(list_name)

@@ -42,12 +42,17 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class Document:
-    """A policy as written: its sections, where files beside it are found, and its version."""
+    """A policy as written: its sections, where files beside it are found, and its version.
+
+    `source` is the folder or file it was read from, `values` the plain values it was made of instead.
+    """
 
     root: Node
     folder: Path | None
     version: str
     name: str
+    source: Path | None = None
+    values: dict[str, object] | None = None
 
     def section(self, name: str) -> Node | None:
         """Return a section's node; None when the policy has none."""
@@ -80,7 +85,7 @@ def read_folder(path: Path) -> Document:
     for file in files:
         _join(entries, keys, read_yaml(file, file.name))
     root = Node(entries, Span(files[0].name, 1, 1, 1, ""), "policy", keys)
-    return Document(root, folder, _folder_version(path, folder), folder.resolve().name)
+    return Document(root, folder, _folder_version(path, folder), folder.resolve().name, path)
 
 
 def from_values(values: dict[str, object], folder: Path | None = None) -> Document:
@@ -88,9 +93,10 @@ def from_values(values: dict[str, object], folder: Path | None = None) -> Docume
     entries: dict[str, Node] = {}
     keys: dict[str, Span] = {}
     _join(entries, keys, from_python(values))
-    canonical = json.dumps(_by_text(values), sort_keys=True, default=str, ensure_ascii=False)
+    plain: dict[str, object] = _by_text(values)  # type: ignore[assignment]
+    canonical = json.dumps(plain, sort_keys=True, default=str, ensure_ascii=False)
     version = hashlib.sha256(canonical.encode()).hexdigest()
-    return Document(Node(entries, Span("policy"), "policy", keys), folder, version, "policy")
+    return Document(Node(entries, Span("policy"), "policy", keys), folder, version, "policy", values=plain)
 
 
 def _by_text(value: object) -> object:
@@ -135,18 +141,23 @@ def _joined(first: Node, second: Node) -> Node:
     return Node(entries, first.span, first.path, keys)
 
 
+def content_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that a policy may read: YAML files, tables and models."""
+    suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx", ".bif"}
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if (file.suffix in suffixes or file.name == MODEL_FILE) and file.is_file()
+    )
+
+
 def _folder_version(path: Path, folder: Path) -> str:
     """Hash names and bytes of all that a policy may read: YAML files and the files beside them."""
     digest = hashlib.sha256()
     if path.is_file():
         files = [path]
     else:
-        suffixes = {".yaml", ".yml", ".csv", ".parquet", ".npz", ".onnx", ".bif"}
-        files = sorted(
-            file
-            for file in path.rglob("*")
-            if (file.suffix in suffixes or file.name == MODEL_FILE) and file.is_file()
-        )
+        files = content_files(path)
     total = 0
     for file in files:
         if file.name == TESTS_FILE:

@@ -1,0 +1,1 @@
+"""Every change of the operational tables, in order."""
