@@ -1,6 +1,7 @@
 """Deciding by utility: what-if equals a copy of the engine, and a record is decided again bit for bit."""
 
 from contextlib import suppress
+from dataclasses import fields
 
 import msgspec
 import pytest
@@ -63,11 +64,16 @@ def test_a_changed_outcome_is_named(redecider):
     assert record.outcome is not None
     outcome = record.outcome
     assert outcome.probability is not None
-    changed = Outcome(**{**_fields(outcome), "probability": outcome.probability / 2})
+    parts = {each.name: getattr(outcome, each.name) for each in fields(Outcome)}
+    changed = Outcome(**{**parts, "probability": outcome.probability / 2})
     again = redecider.redecide(msgspec.structs.replace(record, outcome=changed).sealed())
     assert again.first is not None
     assert (again.first.room, again.first.column) == ("decision", "outcome.probability")
 
 
-def _fields(outcome):
-    return {name: getattr(outcome, name) for name in Outcome.__slots__}
+def test_the_reasons_of_a_variation_with_a_new_text_tell_that_text():
+    engine = Engine(POLICY)
+    found = engine.what_if({**stream(3, 1)[0], "amount": "640.00"}, {"segment": "never seen"})
+    engine.what_if(stream(3, 1)[0], {"segment": "another"})
+    assert found.outcome is not None
+    assert "never seen" in [each.value for each in found.outcome.evidence]

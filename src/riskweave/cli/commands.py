@@ -256,7 +256,7 @@ def run_replay(
         def show(report: Report) -> None:
             bar.update(task, completed=report.events + report.rejected, rate=report.events_per_second)
 
-        return replay(engine, events, labels, out, rejected, matches, progress=show)
+        return replay(engine, events, labels, out, rejected, matches, records, progress=show)
 
 
 def print_report(report: Report) -> None:

@@ -86,7 +86,7 @@ class Engine:
         self.plan = plan
         self.rule_ids: tuple[str, ...] = tuple(rule.id for rule in self.plan.rules.rules)
         self.outputs = tuple(Output(name, column.index, column.type) for name, column in self.plan.outputs)
-        self.answers = Answers(self.plan, self.outputs, self.rule_ids)
+        self._answers = Answers(self.plan, self.outputs, self.rule_ids)
         self._one = empty_batch(self.plan.layout, 1)
         self.latest: Latest | None = None
         self._recorder: Recorder | None = None
@@ -125,7 +125,7 @@ class Engine:
             state.labels.arrivals(batch.watermark_ms, batch.event_hash) if state.labels.runs else None
         )
         pipeline.decide(plan, state, batch)
-        decision = self.answers.one(state, batch, identity)
+        decision = self._answers.one(state, batch, identity)
         self.latest = Latest(decision, record, state.events - 1)
         if plan.labels:
             for name, value in event_labels(plan.decode, record).items():
@@ -148,6 +148,11 @@ class Engine:
             changed = sorted(name for name in now | content if now.get(name) != content.get(name))
             raise DuplicateError(identity, {name: (content.get(name), now.get(name)) for name in changed})
         return answer.as_duplicate()
+
+    @property
+    def answers(self) -> Answers:
+        """Return what makes decisions of a decided batch."""
+        return self._answers
 
     # ---- decision records
 
@@ -195,7 +200,7 @@ class Engine:
 
     def nothing(self) -> Decisions:
         """Return no decisions, with the columns that decisions of this policy have."""
-        return self.answers.none()
+        return self._answers.none()
 
     def decide_many(self, events: pa.Table | Sequence[Record], place: Place = row_place) -> Decisions:
         """Decide events in the order given: an Arrow table, or records.
@@ -204,7 +209,7 @@ class Engine:
         its first answer, and is rejected when its content differs.
         """
         parts = list(self.decide_blocks(events, place))
-        return Decisions.joined(parts) if parts else self.answers.none()
+        return Decisions.joined(parts) if parts else self._answers.none()
 
     def decide_blocks(
         self, events: pa.Table | Sequence[Record], place: Place = row_place
@@ -241,12 +246,12 @@ class Engine:
             state.watermark_ms = int(batch.watermark_ms[-1])
             state.events += batch.size
         pipeline.decide(self.plan, state, batch)
-        decisions = self.answers.many(
+        decisions = self._answers.many(
             state, batch, decoded.ids, decoded.rows + source.start, decoded.rejected
         )
         if self.keep_records is not None and batch.size:
             events = [source.record(row) for row in decoded.rows.tolist()]
-            told = [self.answers.at(decisions, k) for k in range(batch.size)]
+            told = [self._answers.at(decisions, k) for k in range(batch.size)]
             self.keep_records(record_table(self.recorder, batch, told, events, state.events - batch.size))
         return decisions
 
@@ -278,7 +283,7 @@ class Engine:
         if not answers:
             return decisions
         which = np.array(repeated)
-        again = self.answers.several(answers, decoded.rows[which] + source.start)
+        again = self._answers.several(answers, decoded.rows[which] + source.start)
         both = Decisions.joined([decisions, again])
         return both.take(np.argsort(np.concatenate([fresh, which]), kind="stable"))
 
@@ -291,7 +296,7 @@ class Engine:
         position: NDArray[np.int64],
     ) -> None:
         """Keep a block's contents and answers for the policy's `dedupe` period."""
-        answers, rows = self.answers, decoded.rows
+        answers, rows = self._answers, decoded.rows
 
         names = self.plan.decode.sources
 

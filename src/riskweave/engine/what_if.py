@@ -76,7 +76,11 @@ class Scratch:
         the engine has gone on since.
         """
         with self._ran(changes) as (state, identity):
-            return self._engine.answers.one(state, self._batch, identity)
+            decision = self._engine.answers.one(state, self._batch, identity)
+            if decision.outcome is not None:
+                # It may be told when first asked: now, while the variation's texts are there.
+                _ = decision.outcome.evidence
+            return decision
 
     def act(self, changes: Record | None = None) -> tuple[str, float]:
         """Return the action and the score alone, which is quicker; see `decide`."""

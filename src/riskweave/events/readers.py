@@ -16,6 +16,7 @@ import csv
 import gzip
 import json
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,6 +174,11 @@ def _open(path: Path, packed: bool) -> Any:
     return gzip.open(path, "rb") if packed else path.open("rb")
 
 
+def _native(path: Path, packed: bool) -> Any:
+    file = pa.OSFile(str(path), "rb")
+    return pa.CompressedInputStream(file, "gzip") if packed else file
+
+
 # ---- JSON Lines
 
 
@@ -318,13 +324,22 @@ def _read_json(path: Path, packed: bool, _columns: frozenset[str] | None) -> Ite
 # ---- CSV
 
 
+# The last readers of CSV that were opened, whether they were read to their end or not.
+_KEPT_ALIVE: deque[Any] = deque(maxlen=4)
+
+
 def _read_csv(path: Path, packed: bool, columns: frozenset[str] | None) -> Iterator[Chunk]:
     """Read text columns: what they mean is the policy's business, so `007` stays an id. Empty is null."""
     origin = str(path)
     with _open(path, packed) as file:
-        header = file.readline(LINE_BYTES_MAX).decode("utf-8-sig").rstrip("\r\n")
-        if not header:
-            return
+        first_line = file.readline(LINE_BYTES_MAX)
+    header = first_line.decode("utf-8-sig").rstrip("\r\n")
+    if not header:
+        return
+    # Arrow reads ahead in a thread of its own: what that touches must not need the interpreter, which may
+    # have ended by then (the process would be aborted).
+    with _native(path, packed) as file:
+        file.read(len(first_line))
         delimiter = max(",;\t|", key=header.count)
         names = next(csv.reader([header], delimiter=delimiter))
         if len(names) > FIELDS_MAX:
@@ -335,6 +350,8 @@ def _read_csv(path: Path, packed: bool, columns: frozenset[str] | None) -> Itera
             raise LimitError(f"the header names `{twice}` more than once")
         bad: list[tuple[int, str]] = []
         reader = _open_csv(file, names, wanted, delimiter, bad)
+        # That thread must not be the last to hold the reader: it would have to free `set_aside`.
+        _KEPT_ALIVE.append(reader)
         first = 2
         for batch in reader if reader is not None else ():
             numbers, first, skipped = _numbers(batch.num_rows, first, bad)
