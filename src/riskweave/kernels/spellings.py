@@ -59,56 +59,54 @@ def distance(one, other, change, drop, rows):
 
 
 @inline_kernel
-def bits(word):
-    """Return how many bits of a 64-bit word are set."""
-    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+def cheapest(letter, used, change, drop):
+    """Return the least that a letter costs in a word that is turned into one of the letters `used`."""
+    best = min(drop[letter], 1.0)
+    for other in range(LETTERS):
+        if used >> np.uint64(other) & np.uint64(1):
+            best = min(best, change[letter, other])
+    return best
 
 
 @kernel
-def near_words(word, limit, letters, start, masks, change, drop, near, rows, found, costs):
+def near_words(word, limit, letters, start, masks, change, drop, tables, rows, found, costs):
     """Fill `found` and `costs` with the words within a share `limit` of their length; return how many.
 
-    Word k is letters[start[k]:start[k + 1]], and `masks[k]` has a bit for each letter it uses. `near[a]`
-    has a bit for each letter that a may cheaply be changed to. Most words are passed over uncompared: a
-    letter that has nothing near it in the other word must be dropped, or changed at full cost. At most
-    found.size words are kept.
+    Word k is letters[start[k]:start[k + 1]], and `masks[k]` has a bit for each letter it uses. Most words
+    are passed over uncompared: every letter of the other word has to come from one of this word's, or
+    from nothing, and that has a least cost, added up by looking twelve letters at a time up in `tables`
+    (scratch of [3, 4096]); and the other way round. At most found.size words are kept.
     """
     n = word.size
     used = np.uint64(0)
     for i in range(n):
         used |= np.uint64(1) << np.uint64(word[i])
-    # Letters that have something near them in this word.
-    met = np.uint64(0)
-    for letter in range(LETTERS):
-        if near[letter] & used:
-            met |= np.uint64(1) << np.uint64(letter)
-    # Letters that are seldom dropped, and what dropping one of them or of the others costs at least.
-    firm = np.uint64(0)
-    least, least_firm = 1.0, 1.0
-    for letter in range(LETTERS):
-        least = min(least, drop[letter])
-        if drop[letter] >= 0.8:
-            firm |= np.uint64(1) << np.uint64(letter)
-            least_firm = min(least_firm, drop[letter])
+    for third in range(3):
+        tables[third, 0] = 0.0
+        for bit in range(12):
+            # A doubled letter costs a third; its first costs in full, and is the one counted.
+            cost = cheapest(third * 12 + bit, used, change, drop)
+            size = 1 << bit
+            for number in range(size):
+                tables[third, size + number] = tables[third, number] + cost
+    twelve = np.uint64(4095)
     count = 0
     for k in range(masks.size):
         m = start[k + 1] - start[k]
         allowed = limit * max(n, m)
         if abs(n - m) * 0.4 > allowed:
             continue
-        alone = masks[k] & ~met
-        if alone and bits(alone & firm) * least_firm + bits(alone & ~firm) * least > allowed:
+        mask = masks[k]
+        least = tables[0, mask & twelve] + tables[1, mask >> np.uint64(12) & twelve]
+        if least + tables[2, mask >> np.uint64(24) & twelve] > allowed:
             continue
-        missing = 0.0
+        least = 0.0
         for i in range(n):
-            if not near[word[i]] & masks[k] and (i == 0 or word[i] != word[i - 1]):
-                missing += min(drop[word[i]], 1.0)
-                if missing > allowed:
+            if not mask >> np.uint64(word[i]) & np.uint64(1) and (i == 0 or word[i] != word[i - 1]):
+                least += cheapest(word[i], mask, change, drop)
+                if least > allowed:
                     break
-        if missing > allowed:
+        if least > allowed:
             continue
         cost = distance_of(word, n, letters[start[k] : start[k + 1]], m, change, drop, allowed, rows)
         if cost <= allowed and count < found.size:

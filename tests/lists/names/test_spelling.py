@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskweave.kernels import spellings as kernel
-from riskweave.lists.names.spelling import CHANGE, DROP, DROP_ABJAD, NEAR, alike, letters_of, mask_of
+from riskweave.lists.names.spelling import CHANGE, DROP, DROP_ABJAD, alike, letters_of, mask_of
 from tests.oracles.names import spelling_distance
 
 words = st.text("abceghiknorstuvy01", min_size=1, max_size=9)
@@ -56,7 +56,7 @@ def test_the_search_finds_what_comparing_with_every_word_finds(word, terms, limi
     found, costs = np.zeros(64, np.int64), np.zeros(64)
     rows = np.zeros((3, kernel.LETTERS_MAX + 1))
     count = kernel.near_words(
-        letters_of(word), limit, letters, start, masks, CHANGE, DROP, NEAR, rows, found, costs
+        letters_of(word), limit, letters, start, masks, CHANGE, DROP, np.zeros((3, 4096)), rows, found, costs
     )
     expected = {}
     for number, term in enumerate(terms):

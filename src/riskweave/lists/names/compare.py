@@ -17,6 +17,7 @@ MATCH_MIN = 0.7  # names this alike are taken for the same
 
 # Joined words: at most so many neighbours on one side.
 _JOINED_MAX = 3
+_JOINABLE = ("name", "generic", "particle", "number")
 _NICKNAME = 0.88
 _INITIAL = 0.8
 
@@ -176,31 +177,39 @@ def _joined_pairs(
 ) -> list[tuple[float, float, tuple[int, ...], tuple[int, ...]]]:
     """Return pairs of neighbours of `one` with a word of `other` that was written for all of them."""
     found = []
+    targets = [(j, word) for j, word in enumerate(other) if word.role in _JOINABLE and len(word.text) > 1]
     for i in range(len(one)):
-        for length in range(2, _JOINED_MAX + 1):
-            part = one[i : i + length]
-            if len(part) < length or any(word.role in ("form", "title") for word in part):
+        text = initials = ""
+        abjad = False
+        for length in range(1, min(_JOINED_MAX, len(one) - i) + 1):
+            word = one[i + length - 1]
+            text += word.text
+            if word.role in ("form", "title"):
                 break
-            text = "".join(word.text for word in part)
-            abjad = any(word.abjad for word in part)
-            for j, word in enumerate(other):
-                if word.role in ("form", "title", "initial") or len(word.text) < 2:
-                    continue
-                if word.text == "".join(each.text[0] for each in part) and length >= 2:
-                    # JC for Jean-Claude
+            initials += word.text[0]
+            abjad = abjad or word.abjad
+            if length == 1:
+                continue
+            for j, target in targets:
+                likeness = _joined_likeness(text, initials, abjad, target)
+                if likeness > 0.0:
                     mine, theirs = tuple(range(i, i + length)), (j,)
-                    found.append((_INITIAL, 1.0, *((theirs, mine) if swapped else (mine, theirs))))
-                    continue
-                initials = all(len(each.text) == 1 for each in part)
-                if abs(len(text) - len(word.text)) > 2 or (initials and text != word.text):
-                    continue
-                likeness = alike(text, word.text, abjad != word.abjad)
-                if likeness >= 0.72 or (likeness > 0.0 and abjad != word.abjad):
-                    mine, theirs = tuple(range(i, i + length)), (j,)
-                    pair = (theirs, mine) if swapped else (mine, theirs)
-                    # Two whole words that meet explain more than one made of them.
-                    found.append((likeness * 0.97, 1.0, *pair))
+                    found.append((likeness, 1.0, *((theirs, mine) if swapped else (mine, theirs))))
     return found
+
+
+def _joined_likeness(text: str, initials: str, abjad: bool, target: Word) -> float:
+    """Return how alike neighbours, as one word or by their initials, are to a word; 0 if not alike."""
+    if target.text == initials:
+        # JC for Jean-Claude
+        return _INITIAL
+    if len(target.text) < 3 or abs(len(text) - len(target.text)) > 2:
+        return 0.0
+    if text == initials and text != target.text:
+        return 0.0
+    likeness = alike(text, target.text, abjad != target.abjad)
+    # Two whole words that meet explain more than one made of them.
+    return likeness * 0.97 if likeness >= 0.72 or abjad != target.abjad else 0.0
 
 
 def _without_repeats(left: list[Word], words: tuple[Word, ...], used: set[int]) -> list[Word]:

@@ -23,7 +23,6 @@ from riskweave.lists.names.spelling import (
     CHANGE,
     DROP,
     DROP_ABJAD,
-    NEAR,
     STEEPNESS,
     letters_of,
     likeness,
@@ -38,7 +37,7 @@ _NEAR_MAX = 512
 # A name is compared when what it shares covers this part of the query, or of itself.
 _COVER_MIN = 0.58
 # Words less alike than this find nothing; in the comparison they may still meet.
-_NEAR_MIN, _NEAR_MIN_ABJAD = 0.66, 0.6
+_NEAR_MIN, _NEAR_MIN_ABJAD = 0.69, 0.6
 _FINDING = ("name", "generic", "number")
 _REMEMBERED_MAX = 200_000
 
@@ -143,6 +142,7 @@ class _Terms:
         self._found = np.zeros(_NEAR_MAX, np.int64)
         self._costs = np.zeros(_NEAR_MAX)
         self._rows = np.zeros((3, kernel.LETTERS_MAX + 1))
+        self._tables = np.zeros((3, 4096))
         self.weights = np.array([_weight_of(name) for name in names])
 
     def candidates(self, query: Name) -> list[int]:
@@ -207,7 +207,7 @@ class _Terms:
                 self.masks,
                 CHANGE,
                 DROP_ABJAD if word.abjad else DROP,
-                NEAR,
+                self._tables,
                 self._rows,
                 self._found,
                 self._costs,

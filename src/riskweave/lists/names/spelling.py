@@ -63,14 +63,6 @@ def _code(letter: str) -> int:
 
 
 CHANGE, DROP, DROP_ABJAD = _costs()
-# A bit for each letter that a letter may be changed to at less than full cost.
-NEAR = np.array(
-    [
-        sum(1 << other for other in range(kernel.LETTERS) if CHANGE[letter, other] < 1.0)
-        for letter in range(kernel.LETTERS)
-    ],
-    np.uint64,
-)
 _ROWS = np.zeros((3, kernel.LETTERS_MAX + 1))
 
 
