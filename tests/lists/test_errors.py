@@ -96,10 +96,19 @@ lists.yaml:1:2: list `a` needs either `file` or `values`
     {a: {kind: cidr}}
      ^""",
     "{a: {values: [1], of: number}}": """\
-lists.yaml:1:23: `of` says what a range's bounds are; list `a` is exact
+lists.yaml:1:23: `of` says what a range's bounds are, or whose names; list `a` is exact
     {a: {values: [1], of: number}}
                           ^^^^^^
   remove `of`""",
+    "{a: {values: [x], threshold: 0.9}}": """\
+lists.yaml:1:30: names have a threshold; list `a` is exact
+    {a: {values: [x], threshold: 0.9}}
+                                 ^^^
+  remove `threshold`""",
+    "{a: {values: ['...'], kind: names}}": """\
+lists.yaml:1:16: list `a`: expected a name, in letters or digits
+    {a: {values: ['...'], kind: names}}
+                   ^^^""",
     "{a: {values: [10.0.0.0/33], kind: cidr}}": """\
 lists.yaml:1:15: list `a`: expected an address or a network, as in 10.0.0.0/8 or 2001:db8::/32
     {a: {values: [10.0.0.0/33], kind: cidr}}

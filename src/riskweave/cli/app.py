@@ -469,6 +469,35 @@ def network(
 
 
 @app.command()
+def screen(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of one party.")],
+    path: Annotated[Path, typer.Option("--list", help="A list that `import-list` wrote, or a like CSV.")],
+    kind: Annotated[str, typer.Option(help="person, organisation, vessel or unknown.")] = "unknown",
+    born: Annotated[str, typer.Option(help="Date of birth: 1965, 1965-04 or 1965-04-19.")] = "",
+    country: Annotated[str, typer.Option(help="A country, as the list names it.")] = "",
+    threshold: Annotated[float, typer.Option(min=0.5, max=1, help="From which likeness on.")] = 0.7,
+    as_json: Json = False,
+) -> None:
+    """Screen a name against a sanctions list; ends with 1 when somebody on it may be meant."""
+    from riskweave.cli import screening
+
+    raise typer.Exit(screening.screen(names, path, kind, born, country, threshold, as_json))
+
+
+@app.command("import-list")
+def import_list(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="ofac, un, eu or opensanctions.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files as published.")],
+    out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("sanctions.csv"),
+    as_json: Json = False,
+) -> None:
+    """Turn a published sanctions list into a CSV for `kind: names` and `riskweave screen`."""
+    from riskweave.cli import screening
+
+    screening.import_published(form, paths, out, as_json)
+
+
+@app.command()
 def simulate(
     scenario: Annotated[str, typer.Argument(help="Which world: `starter`.")] = "starter",
     events: Annotated[int, typer.Option(min=100, max=50_000_000, help="How many events.")] = 100_000,

@@ -80,9 +80,9 @@ def _compile_list(spec: ListSpec) -> CompiledList:
             f"list `{spec.name}` has {len(values)} entries", spec.span, f"at most {ENTRIES_MAX}"
         )
     of = spec.of or (bounds_kind(values) if spec.kind == "range" else "")
-    if spec.kind in ("cidr", "range"):
+    if spec.kind in ("cidr", "range", "names"):
         _check(source, spec.kind, of)
-    return CompiledList(spec.name, spec.kind, of, spec.ignore_case, source.entries)
+    return CompiledList(spec.name, spec.kind, of, spec.ignore_case, source.entries, spec.threshold)
 
 
 def _check(source: Source, kind: str, of: str) -> None:
@@ -125,8 +125,8 @@ def _space(compiled: CompiledList, operand: Typed, span: Span) -> str:
             span,
             "ask for a text, an ip or a number",
         )
-    if compiled.kind == "cidr" or compiled.of in ("ip", "text"):
-        what = "networks" if compiled.kind == "cidr" else f"ranges of {compiled.of}"
+    if compiled.kind in ("cidr", "names") or compiled.of in ("ip", "text"):
+        what = {"cidr": "networks", "names": "names"}.get(compiled.kind, f"ranges of {compiled.of}")
         raise PolicyError(f"list `{name}` holds {what}; a number is in none", span, "ask for a text or an ip")
     if kind is Type.INT:
         return "whole"

@@ -17,6 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from riskweave.lists.names.compare import MATCH_MIN
+from riskweave.lists.names.index import NamesIndex
+from riskweave.lists.names.reading import read_name
+
 WHOLE_MAX = 2**53
 
 _WHOLE = re.compile(r"(?:0|-?[1-9][0-9]{0,15})\Z")
@@ -48,6 +52,8 @@ def expected_value(kind: str, of: str, value: str) -> str:
     """Return what a value of this kind of list should be when `value` is not; otherwise ""."""
     if kind == "cidr" and network(value) is None:
         return "an address or a network, as in 10.0.0.0/8 or 2001:db8::/32"
+    if kind == "names" and not read_name(value).words:
+        return "a name, in letters or digits"
     if kind == "range":
         ends = range_ends(of, value)
         if ends is None:
@@ -80,8 +86,12 @@ def bounds_kind(values: Iterable[str]) -> str:
     return kinds[0]
 
 
-def make_index(kind: str, of: str, ignore_case: bool, values: Sequence[str]) -> Index:
+def make_index(
+    kind: str, of: str, ignore_case: bool, values: Sequence[str], threshold: float = MATCH_MIN
+) -> Index:
     """Return the index of a list whose values were checked."""
+    if kind == "names":
+        return NamesIndex(values, of or "unknown", threshold)
     if kind == "exact":
         return ExactIndex(values, ignore_case)
     if kind == "cidr":

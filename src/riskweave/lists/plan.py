@@ -11,22 +11,24 @@ from riskweave.expressions.strings import StringPool
 from riskweave.kernels.listed import match_lists
 from riskweave.lists.entries import Entries
 from riskweave.lists.index import Index, make_index
+from riskweave.lists.names.compare import MATCH_MIN
 from riskweave.lists.state import ListsState
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledList:
-    """One list, its values checked. `of` tells what a range's bounds are."""
+    """One list, its values checked. `of` tells what a range's bounds are, or whose names these are."""
 
     name: str
     kind: str
     of: str
     ignore_case: bool
     entries: Entries
+    threshold: float = MATCH_MIN
 
     def index(self) -> Index:
         """Return a fresh index of the entries; a state adds its own to it."""
-        return make_index(self.kind, self.of, self.ignore_case, self.entries.values)
+        return make_index(self.kind, self.of, self.ignore_case, self.entries.values, self.threshold)
 
 
 @dataclass(frozen=True, slots=True)

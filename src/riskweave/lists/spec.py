@@ -7,9 +7,11 @@ from pathlib import Path
 
 from riskweave.document import Node
 from riskweave.errors import PolicyError, Span
+from riskweave.lists.names.compare import MATCH_MIN
 
-KINDS = ("exact", "cidr", "prefix", "range")
+KINDS = ("exact", "cidr", "prefix", "range", "names")
 BOUNDS = ("number", "ip", "text")
+NAMES = ("person", "organisation", "vessel", "unknown")
 
 _NAMES = ("value", "from", "expires", "until", "by", "why")
 
@@ -30,7 +32,8 @@ class Written:
 class ListSpec:
     """One list: `file` (with the value in `column`) or `values`, and how an operand is compared.
 
-    `of` tells what the bounds of a range are; "" leaves it to the bounds themselves.
+    `of` tells what the bounds of a range are ("" leaves it to the bounds themselves), or whose names
+    these are; `threshold` from which likeness on a name matches.
     """
 
     name: str
@@ -38,6 +41,7 @@ class ListSpec:
     kind: str = "exact"
     ignore_case: bool = False
     of: str = ""
+    threshold: float = MATCH_MIN
     file: str = ""
     file_span: Span | None = None
     column: str = ""
@@ -60,23 +64,30 @@ def _read_list(name: str, node: Node, span: Span, folder: Path | None) -> ListSp
             f"`{node.path}` must be a list of values, or a map with `file` or `values`",
             "as in {file: blocked.csv, kind: cidr}",
         )
-    node.only("file", "values", "kind", "ignore_case", "of", "column")
+    node.only("file", "values", "kind", "ignore_case", "of", "column", "threshold")
     kind_node, case, of = node.get("kind"), node.get("ignore_case"), node.get("of")
     file, values, column = node.get("file"), node.get("values"), node.get("column")
     if (file is None) == (values is None):
         raise PolicyError(f"list `{name}` needs either `file` or `values`", span)
     kind = kind_node.choice(*KINDS) if kind_node else "exact"
-    if of is not None and kind != "range":
-        raise of.error(f"`of` says what a range's bounds are; list `{name}` is {kind}", "remove `of`")
+    if of is not None and kind not in ("range", "names"):
+        raise of.error(
+            f"`of` says what a range's bounds are, or whose names; list `{name}` is {kind}", "remove `of`"
+        )
+    threshold = node.get("threshold")
+    if threshold is not None and kind != "names":
+        raise threshold.error(f"names have a threshold; list `{name}` is {kind}", "remove `threshold`")
     ignore_case = case.flag() if case else False
-    if case is not None and ignore_case and kind == "cidr":
-        raise case.error("addresses have no case", "remove `ignore_case`")
+    if case is not None and ignore_case and kind in ("cidr", "names"):
+        what = "addresses have no case" if kind == "cidr" else "names are compared without regard to case"
+        raise case.error(what, "remove `ignore_case`")
     return ListSpec(
         name=name,
         span=span,
         kind=kind,
         ignore_case=ignore_case,
-        of=of.choice(*BOUNDS) if of else "",
+        of=of.choice(*(NAMES if kind == "names" else BOUNDS)) if of else "",
+        threshold=threshold.number(0.5, 1) if threshold else MATCH_MIN,
         file=file.text() if file else "",
         file_span=file.span if file else None,
         column=column.text() if column else "",
