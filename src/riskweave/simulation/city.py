@@ -44,9 +44,20 @@ CASH_MCC = MCC.index("6011")
 SMALL_MCC = (MCC.index("5814"), MCC.index("4111"), MCC.index("5816"))
 RESOLD_MCC = (MCC.index("5732"), MCC.index("5311"), MCC.index("5651"))
 
-INDUSTRIES = (
-    "food textiles logistics electronics steel pharma energy trading construction software automotive paper"
-).split()
+INDUSTRIES = [
+    "food",
+    "textiles",
+    "logistics",
+    "electronics",
+    "steel",
+    "pharma",
+    "energy",
+    "trading",
+    "construction",
+    "software",
+    "automotive",
+    "paper",
+]
 SEGMENTS = ("mass", "affluent", "private", "student")
 BANK_COUNTRIES = (0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 14, 15)
 

@@ -128,7 +128,8 @@ def _trade(scenario: str) -> Trade:
     if scenario not in SCENARIOS:
         hint = did_you_mean(scenario, [*SCENARIOS, "all"])
         raise RiskweaveError(
-            f"there is no world `{scenario}`; there are: {', '.join(SCENARIOS)}" + (f"; {hint}" if hint else "")
+            f"there is no world `{scenario}`; there are: {', '.join(SCENARIOS)}"
+            + (f"; {hint}" if hint else "")
         )
     module = importlib.import_module(f"riskweave.simulation.trades.{scenario}")
     trade = module.TRADE
@@ -277,7 +278,9 @@ def _table(trade: Trade, rows: Rows, number: int, lives: City) -> pa.Table:
         whole[name] = _column(column, rows, name, lives)
     whole["fraud"] = _column(Flag(), rows, "fraud", lives)
     whole["label_at"] = _column(Moment(), rows, "label_at", lives)
-    whole["typology"] = _column(Word(("", *(each.name for each in trade.typologies))), rows, "typology", lives)
+    whole["typology"] = _column(
+        Word(("", *(each.name for each in trade.typologies))), rows, "typology", lives
+    )
     whole["campaign"] = _campaigns(rows)
     whole["stage"] = _column(Word(STAGES), rows, "stage", lives)
     whole["loss"] = _column(Money(), rows, "loss", lives)

@@ -63,7 +63,9 @@ def payment(
     channel = np.where(online & (rng.random(size) < 0.03), MOTO, channel)
     tap = rng.random(size)
     entry = np.where(online, ECOM, np.where(cash | (tap < 0.35), CHIP, CONTACTLESS))
-    entry = np.where(~online & (rng.random(size) < np.where(away, 0.09, 0.015) + 0.1 * stolen), MAGSTRIPE, entry)
+    entry = np.where(
+        ~online & (rng.random(size) < np.where(away, 0.09, 0.015) + 0.1 * stolen), MAGSTRIPE, entry
+    )
     country = np.where(away, np.maximum(abroad, 0), city.merchant_country[merchant])
     spot = city.merchant_place[merchant] + rng.normal(0, 0.002, (size, 2))
     spot = np.where(away[:, None], COUNTRY_PLACES[country] + rng.normal(0, 0.15, (size, 2)), spot)
@@ -116,9 +118,15 @@ def legitimate(span: Span) -> Rows:
     online = rng.random(size) < online_odds
     second = (rng.random(size) < 0.12).astype(np.int64)
     paid = payment(
-        span, rng, who, at,
-        merchant=shop, amount=_usual(span, rng, who, shop, at), online=online, which=second,
-    )  # fmt: skip
+        span,
+        rng,
+        who,
+        at,
+        merchant=shop,
+        amount=_usual(span, rng, who, shop, at),
+        online=online,
+        which=second,
+    )
     return _shuffled(rng, join([paid, _repayments(span, repayments), _applications(span, applications)]))
 
 
@@ -134,15 +142,32 @@ def _repayments(span: Span, size: int) -> Rows:
     kind = rng.random(size)
     part = np.where(kind < 0.55, 1.0, np.where(kind < 0.75, 0.05, rng.random(size)))
     return Rows(
-        size, type=REPAYMENT, at=at, customer_id=who, card_id=card(who), amount=cents(owed * part),
-        balance=cents(owed), credit_limit=cents(limit), currency=0,
-    )  # fmt: skip
+        size,
+        type=REPAYMENT,
+        at=at,
+        customer_id=who,
+        card_id=card(who),
+        amount=cents(owed * part),
+        balance=cents(owed),
+        credit_limit=cents(limit),
+        currency=0,
+    )
 
 
 def application(
-    setting: Setting, rng: np.random.Generator, who: Array, at: Array, *, device: Array, ip: Array, inflated: Array | float = 1.0,
-    phone: Array | None = None, address: Array | None = None, score: Array | None = None, months: Array | None = None,
-) -> Rows:  # fmt: skip
+    setting: Setting,
+    rng: np.random.Generator,
+    who: Array,
+    at: Array,
+    *,
+    device: Array,
+    ip: Array,
+    inflated: Array | float = 1.0,
+    phone: Array | None = None,
+    address: Array | None = None,
+    score: Array | None = None,
+    months: Array | None = None,
+) -> Rows:
     """Return applications for a card."""
     city, size = setting.city, len(who)
     income = city.income[who] * inflated * rng.lognormal(0, 0.08, size)
@@ -160,10 +185,12 @@ def application(
         income=cents(np.rint(income / 50) * 50),
         employment_months=city.employed_months[who] if months is None else months,
         requested_limit=cents(np.rint(asked / 100) * 100 + 100),
-        bureau_score=np.rint(np.clip(city.score[who] + rng.normal(0, 12, size) if score is None else score, 300, 850)),
+        bureau_score=np.rint(
+            np.clip(city.score[who] + rng.normal(0, 12, size) if score is None else score, 300, 850)
+        ),
         age=city.age[who],
         currency=0,
-    )  # fmt: skip
+    )
 
 
 def _applications(span: Span, size: int) -> Rows:
@@ -205,9 +232,18 @@ def stolen_card(cast: Cast) -> Rows:
     ip = np.where(rng.random(steps.size) < 0.4 + 0.4 * skill, near, city.ip_hosting(number))
     ip = np.where(abroad >= 0, city.ip_abroad(np.maximum(abroad, 0), number), ip)
     rows = payment(
-        cast, rng, who, at, merchant=shop, amount=amount, online=online, ip=ip, abroad=abroad, stolen=1.0,
+        cast,
+        rng,
+        who,
+        at,
+        merchant=shop,
+        amount=amount,
+        online=online,
+        ip=ip,
+        abroad=abroad,
+        stolen=1.0,
         device=city.stranger_device(number),
-    )  # fmt: skip
+    )
     return _of(rows, steps, np.where(steps.number < np.where(adaptive, 2, 0), stage("probe"), stage("act")))
 
 
@@ -222,13 +258,24 @@ def card_testing(cast: Cast) -> Rows:
     who = np.where(pointer == 0, steps.each(cast.customer), pick(cast.people, cast.seed, number, pointer, 74))
     at = steps.times(steps.gaps(np.where(late, 25.0, 1.0) * (0.7 + 20 * skill**2)))
     small = _of_kind(cast, pick(cast.shops, cast.seed, number, 75), (13, 14, 7))
-    shop = np.where(late, _of_kind(cast, pick(cast.shops, cast.seed, number, steps.number, 76), RESOLD_MCC), small)
-    amount = np.where(late, np.exp(rng.normal(5.2 - 0.5 * skill, 0.6)), np.exp(rng.normal(1.0 + 0.8 * skill, 0.7)))
+    shop = np.where(
+        late, _of_kind(cast, pick(cast.shops, cast.seed, number, steps.number, 76), RESOLD_MCC), small
+    )
+    amount = np.where(
+        late, np.exp(rng.normal(5.2 - 0.5 * skill, 0.6)), np.exp(rng.normal(1.0 + 0.8 * skill, 0.7))
+    )
     rows = payment(
-        cast, rng, who, at, merchant=shop, amount=amount, online=np.full(steps.size, True), stolen=1.6,
+        cast,
+        rng,
+        who,
+        at,
+        merchant=shop,
+        amount=amount,
+        online=np.full(steps.size, True),
+        stolen=1.6,
         device=city.stranger_device(number, np.where(skill > 0.6, steps.number // 3, 0)),
         ip=np.where(skill > 0.5, city.ip_mobile(who + 3, day_of(at)), city.ip_hosting(number)),
-    )  # fmt: skip
+    )
     return _of(rows, steps, np.where(late, stage("cash_out"), stage("probe")))
 
 
@@ -244,9 +291,17 @@ def account_takeover(cast: Cast) -> Rows:
     shop = np.where(rng.random(steps.size) < 0.7, resold, pick(cast.shops, number, steps.number, 78))
     hosting = np.where(skill > 0.6, city.ip_mobile(who + 1, day_of(at)), city.ip_hosting(number))
     rows = payment(
-        cast, rng, who, at, merchant=shop, amount=amount * rng.uniform(0.5, 1.2, steps.size),
-        online=np.full(steps.size, True), device=city.stranger_device(number), ip=hosting, stolen=0.4,
-    )  # fmt: skip
+        cast,
+        rng,
+        who,
+        at,
+        merchant=shop,
+        amount=amount * rng.uniform(0.5, 1.2, steps.size),
+        online=np.full(steps.size, True),
+        device=city.stranger_device(number),
+        ip=hosting,
+        stolen=0.4,
+    )
     return _of(rows, steps, np.where(steps.number == 0, stage("probe"), stage("act")))
 
 
@@ -291,9 +346,14 @@ def bust_out(cast: Cast) -> Rows:
     at = calm.times(calm.gaps(3 * 1440.0))
     shop = city.merchant(rng, who, cast.shops)
     built = payment(
-        cast, rng, who, at, merchant=shop, amount=_usual(cast, rng, who, shop, at) * 1.3,
+        cast,
+        rng,
+        who,
+        at,
+        merchant=shop,
+        amount=_usual(cast, rng, who, shop, at) * 1.3,
         online=rng.random(calm.size) < 0.4,
-    )  # fmt: skip
+    )
     built = _of(built, calm, np.full(calm.size, stage("build_up")))
     built["fraud"] = 0
     last = np.zeros(cast.size, np.int64)
@@ -317,11 +377,16 @@ def application_fraud(cast: Cast) -> Rows:
     who = cast.newcomer(0, number * 16 + steps.number)
     at = steps.times(steps.gaps(60 + 2_000 * skill))
     rows = application(
-        cast, rng, who, at, device=city.stranger_device(number), inflated=rng.uniform(1.3, 3.4 - 1.6 * skill),
+        cast,
+        rng,
+        who,
+        at,
+        device=city.stranger_device(number),
+        inflated=rng.uniform(1.3, 3.4 - 1.6 * skill),
         ip=np.where(skill < 0.5, city.ip_hosting(number), city.ip_mobile(number, day_of(at))),
         months=np.rint(rng.exponential(18, steps.size)),
         phone=np.where(skill < 0.6, who, cast.newcomer(1)[steps.of_campaign]),
-    )  # fmt: skip
+    )
     return _asked(_of(rows, steps, np.full(steps.size, stage("act"))))
 
 
@@ -331,16 +396,24 @@ def synthetic_identity(cast: Cast) -> Rows:
     steps = cast.steps(2, 6)
     number, skill = steps.each(cast.number), steps.each(cast.skill)
     # The first of them is the one that the other scenarios meet.
-    who = np.where(steps.number == 0, steps.each(cast.newcomer(2)), cast.newcomer(3, number * 16 + steps.number))
+    who = np.where(
+        steps.number == 0, steps.each(cast.newcomer(2)), cast.newcomer(3, number * 16 + steps.number)
+    )
     at = steps.times(steps.gaps(1_000 + 3_000 * skill))
     shared = steps.each(cast.newcomer(4))
     device = np.where(skill > 0.5, city.device(who, day_of(at)), city.stranger_device(number))
     rows = application(
-        cast, rng, who, at, device=device, ip=city.ip_mobile(number, day_of(at)),
+        cast,
+        rng,
+        who,
+        at,
+        device=device,
+        ip=city.ip_mobile(number, day_of(at)),
         phone=np.where(rng.random(steps.size) < 0.85 - 0.5 * skill, shared, who),
         address=np.where(rng.random(steps.size) < 0.85 - 0.4 * skill, shared, who),
-        score=rng.normal(640, 45, steps.size), months=np.rint(rng.exponential(14, steps.size)),
-    )  # fmt: skip
+        score=rng.normal(640, 45, steps.size),
+        months=np.rint(rng.exponential(14, steps.size)),
+    )
     return _asked(_of(rows, steps, np.full(steps.size, stage("prepare"))))
 
 
@@ -356,7 +429,9 @@ def new_phone(cast: Cast) -> Rows:
     shop = _of_kind(cast, pick(cast.shops, steps.each(cast.number), steps.number, 84), RESOLD_MCC)
     device = who * 8 + 4 + mix(steps.each(cast.number)) % 4
     amount = np.exp(rng.normal(5.7, 0.6, steps.size))
-    return payment(cast, rng, who, at, merchant=shop, amount=amount, online=np.full(steps.size, True), device=device)
+    return payment(
+        cast, rng, who, at, merchant=shop, amount=amount, online=np.full(steps.size, True), device=device
+    )
 
 
 def vending(cast: Cast) -> Rows:
