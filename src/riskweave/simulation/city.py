@@ -22,21 +22,48 @@ MERCHANTS = 6_000  # in and around the city
 FOREIGN = 300  # merchants of each country, numbered after the city's
 COMPANIES = 4_000
 BANKS = 60
+SANCTIONED = 120
 
 CENTRE = (48.86, 2.35)
 COUNTRIES = ("FR", "DE", "GB", "ES", "IT", "NL", "CN", "US", "BR", "NG", "TR", "TH", "AE", "RU", "HK", "CH")
 COUNTRY_PLACES = np.array(
-    [CENTRE, (52.5, 13.4), (51.5, -0.1), (40.4, -3.7), (41.9, 12.5), (52.4, 4.9), (31.2, 121.5), (40.7, -74.0)]
+    [
+        CENTRE,
+        (52.5, 13.4),
+        (51.5, -0.1),
+        (40.4, -3.7),
+        (41.9, 12.5),
+        (52.4, 4.9),
+        (31.2, 121.5),
+        (40.7, -74.0),
+    ]
     + [(-23.5, -46.6), (6.5, 3.4), (41.0, 29.0), (13.8, 100.5), (25.2, 55.3), (55.8, 37.6), (22.3, 114.2)]
     + [(47.4, 8.5)]
-)  # fmt: skip
+)
 # Where people come from, go to on holiday, and where attackers say they are.
 BORN = (70, 4, 3, 3, 3, 2, 9, 1, 1, 1, 1, 0.3, 0.2, 0.6, 0.5, 0.4)
 VISITED = (0, 12, 12, 16, 14, 8, 5, 8, 2, 1, 8, 6, 4, 1, 2, 4)
 HOSTILE = (6, 4, 4, 2, 2, 4, 4, 8, 10, 14, 8, 6, 4, 12, 6, 2)
 RISKY_COUNTRIES = (8, 9, 10, 12, 13, 14)
 
-MCC = ("5411", "5541", "5812", "5814", "4111", "5732", "5651", "5999", "7995", "4722", "5912", "6011", "5311", "8398", "5816", "4121")  # fmt: skip
+MCC = (
+    "5411",
+    "5541",
+    "5812",
+    "5814",
+    "4111",
+    "5732",
+    "5651",
+    "5999",
+    "7995",
+    "4722",
+    "5912",
+    "6011",
+    "5311",
+    "8398",
+    "5816",
+    "4121",
+)
 MCC_SHARE = (20, 7, 12, 9, 8, 4, 7, 5, 1.5, 3, 6, 3, 7, 1, 4, 4)
 MCC_LOG = np.array([3.4, 3.9, 3.5, 2.3, 1.2, 4.9, 4.2, 3.4, 3.8, 5.5, 2.9, 4.4, 3.9, 3.0, 2.2, 2.6])
 MCC_ONLINE = np.array([0.1, 0, 0.1, 0.15, 0.3, 0.55, 0.5, 0.6, 0.9, 0.8, 0.1, 0, 0.45, 0.8, 1.0, 0.6])
@@ -44,7 +71,7 @@ CASH_MCC = MCC.index("6011")
 SMALL_MCC = (MCC.index("5814"), MCC.index("4111"), MCC.index("5816"))
 RESOLD_MCC = (MCC.index("5732"), MCC.index("5311"), MCC.index("5651"))
 
-INDUSTRIES = [
+INDUSTRIES = (
     "food",
     "textiles",
     "logistics",
@@ -57,7 +84,7 @@ INDUSTRIES = [
     "software",
     "automotive",
     "paper",
-]
+)
 SEGMENTS = ("mass", "affluent", "private", "student")
 BANK_COUNTRIES = (0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 14, 15)
 
@@ -108,15 +135,30 @@ class City:
         """English and Chinese names."""
         return names.people(self._salted(CUSTOMERS), self.chinese)
 
-    @property
+    @cached_property
     def name_en(self) -> pa.Array:
-        """English names."""
-        return self.names[0]
+        """English names; after the customers' come the sanctioned, `SPELLINGS` of each."""
+        return pa.concat_arrays([self.names[0], names.misspelt(self.sanctioned[0])])
 
-    @property
+    @cached_property
     def name_zh(self) -> pa.Array:
-        """Chinese names."""
-        return self.names[1]
+        """Chinese names, likewise."""
+        return pa.concat_arrays([self.names[1], names.repeated(self.sanctioned[1])])
+
+    @cached_property
+    def sanctioned(self) -> tuple[pa.Array, pa.Array]:
+        """English and Chinese names of those that nobody may pay."""
+        numbers = np.arange(SANCTIONED) + 77_000_000 + self.seed % 1_000_003 * 1_000_000
+        return names.people(numbers, mix(numbers, 27) % 10 < 4)
+
+    @cached_property
+    def birth_date(self) -> pa.Array:
+        """Days of birth as text; after the customers' come the sanctioned, as their names do."""
+        born = np.datetime64("2026-01-01") - (self.age * 365 + mix(self._salted(CUSTOMERS), 28) % 365)
+        numbers = np.repeat(np.arange(SANCTIONED), names.SPELLINGS)
+        listed = np.datetime64("1950-01-01") + mix(numbers, self.seed, 29) % 16_000
+        days = np.concatenate([born, listed]).astype("datetime64[D]")
+        return pa.array(days).cast(pa.string())
 
     @cached_property
     def email(self) -> pa.Array:
@@ -256,9 +298,7 @@ def city(seed: int) -> City:
         segment=segment,
         pep=rng.random(n) < 0.006,
         landlord=np.arange(n) % 25 == 0,
-        merchant_place=np.where(
-            abroad[:, None], COUNTRY_PLACES[merchant_country], centre
-        )
+        merchant_place=np.where(abroad[:, None], COUNTRY_PLACES[merchant_country], centre)
         + rng.normal(0, 0.09, (shops, 2)),
         merchant_mcc=choose(rng, shops, MCC_SHARE),
         merchant_country=merchant_country,
@@ -271,7 +311,7 @@ def city(seed: int) -> City:
         bank_country=np.array(BANK_COUNTRIES)[np.arange(BANKS) % len(BANK_COUNTRIES)],
         bank_assets=np.exp(rng.normal(10.5, 1.2, BANKS)),
         bank_health=rng.beta(6, 2, BANKS),
-    )  # fmt: skip
+    )
 
 
 CUSTOMER = Id("c", 6)
@@ -301,7 +341,7 @@ def card(who: Array, which: Array | int = 0) -> Array:
 
 
 def entities(seed: int) -> dict[str, pa.Table]:
-    """Return who there is: customers, merchants, companies, banks, accounts."""
+    """Return who there is: customers, merchants, companies, banks, accounts, sanctioned persons."""
     lives = city(seed)
     who = np.arange(CUSTOMERS)
     name_en, name_zh = lives.names
@@ -342,9 +382,19 @@ def entities(seed: int) -> dict[str, pa.Table]:
                 "company_id": COMPANY.write(firms),
                 "name_en": firm_en,
                 "name_zh": firm_zh,
-                "industry": Word(tuple(INDUSTRIES)).write(lives.company_industry),
+                "industry": Word(INDUSTRIES).write(lives.company_industry),
                 "country": COUNTRY.write(lives.company_country),
                 "owner_id": CUSTOMER.write(company_owner(lives, firms)),
+            }
+        ),
+        "sanctioned": pa.table(
+            {
+                "name_en": lives.sanctioned[0],
+                "name_zh": lives.sanctioned[1],
+                "birth_date": lives.birth_date.take(
+                    pa.array(CUSTOMERS + np.arange(SANCTIONED) * names.SPELLINGS)
+                ),
+                "country": COUNTRY.write(sanctioned_country(np.arange(SANCTIONED))),
             }
         ),
         "banks": pa.table(
@@ -367,6 +417,11 @@ def entities(seed: int) -> dict[str, pa.Table]:
 def company_owner(lives: City, company: Array) -> Array:
     """The person who owns a company; some own several."""
     return pick(CUSTOMERS // 40, lives.seed, company, 21) * 17 % CUSTOMERS
+
+
+def sanctioned_country(number: Array) -> Array:
+    """The country of somebody on the sanctions list."""
+    return np.array([13, 12, 9, 10, 14, 6])[mix(number, 31) % 6]
 
 
 def bank_of(who: Array) -> Array:
