@@ -136,7 +136,7 @@ def legitimate(span: Span) -> Rows:
     rng, city = span.rng, span.city
     reviews, opened = rng.binomial(span.wanted, (0.03, 0.01))
     size = span.wanted - reviews - opened
-    who, at, day = span.draw(size)
+    who, at, _ = span.draw(size)
     kind = choose(rng, size, (10, 8, 14, 14, 16, 3, 10, 9, 4, 3, 6, 3))
     firm = BUSINESS + (span.firms * rng.random(size) ** 1.5).astype(np.int64)
     other = BUSINESS + pick(span.firms, span.seed, firm, rng.integers(0, 6, size), 402)
@@ -537,7 +537,7 @@ def house(cast: Cast) -> Rows:
 
 def _office(at: Array) -> Array:
     """Move moments into the hours when a counter is open, keeping their order within a day."""
-    return at // DAY_MS * DAY_MS + 8 * HOUR_MS + (at % DAY_MS) * 10 // 24
+    return np.asarray(at // DAY_MS * DAY_MS + 8 * HOUR_MS + (at % DAY_MS) * 10 // 24)
 
 
 def _of(rows: Rows, steps: Steps, stages: Array) -> Rows:

@@ -365,9 +365,9 @@ def malware_beacon(cast: Cast) -> Rows:
 
 def insider(cast: Cast) -> Rows:
     """Somebody with rights reads what is not his business, takes it out, and tidies up."""
-    rng, city = cast.rng, cast.city
+    rng = cast.rng
     steps = cast.steps(5, 12)
-    number, skill = steps.each(cast.number), steps.each(cast.skill)
+    skill = steps.each(cast.skill)
     who = steps.each(cast.customer)
     at = steps.times(steps.gaps(60 + 600 * skill))
     thing = choose(rng, steps.size, (40, 30, 8, 3, 6, 4, 0, 3, 5, 1, 0, 0))

@@ -389,7 +389,7 @@ def bad_season(cast: Cast) -> Rows:
 
 
 def _money(amount: Array) -> Array:
-    return np.rint(amount * 100).astype(np.int64)
+    return np.asarray(np.rint(amount * 100).astype(np.int64))
 
 
 def _of(rows: Rows, steps: Steps) -> Rows:

@@ -477,7 +477,7 @@ def _numbers(steps: Steps) -> Array:
 
 
 def _money(amount: Array) -> Array:
-    return np.rint(np.minimum(amount, 1e12) * 100).astype(np.int64)
+    return np.asarray(np.rint(np.minimum(amount, 1e12) * 100).astype(np.int64))
 
 
 def _of(rows: Rows, of: Array, name: str) -> Rows:
