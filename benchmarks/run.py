@@ -10,6 +10,7 @@ memory    bytes per event kept and per idle key; ten million events over a milli
 growth    events/s against rules, features, entities, window length, state size (plots)
 handbook  the Handbook's features, compared with the oracle
 fuzz      a hundred thousand hostile expressions
+simulation  events of each scenario; five million to a file
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
 """
@@ -25,7 +26,19 @@ from benchmarks.measure import on_one_core
 
 from benchmarks import report
 
-NAMES = ("windows", "rules", "patterns", "single", "files", "policy", "memory", "growth", "handbook", "fuzz")
+NAMES = (
+    "windows",
+    "rules",
+    "patterns",
+    "single",
+    "files",
+    "policy",
+    "memory",
+    "growth",
+    "handbook",
+    "fuzz",
+    "simulation",
+)
 
 
 def main() -> None:

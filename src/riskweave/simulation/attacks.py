@@ -15,7 +15,7 @@ from riskweave.simulation.trade import Cast, Setting, Trade, Typology
 # Numbers of campaigns: stories come first, then a scenario's own, a million for each.
 OWN = 1_000_000
 # Of so many fraudulent events, one story is told.
-STORY_EVERY = 80
+STORY_EVERY = 180
 
 
 def attacks(

@@ -62,7 +62,7 @@ def transfer(
     to_country: Array | int = 0,
     name: Array | int = NULL,
 ) -> Rows:
-    """Return transfers; a giver or taker from `BUSINESS` on is a company, and abroad it is nobody's customer here."""
+    """Return transfers; a giver or taker from `BUSINESS` on is a company, abroad nobody's customer."""
     size = len(at)
     from_country = np.broadcast_to(np.asarray(from_country), (size,))
     to_country = np.broadcast_to(np.asarray(to_country), (size,))
@@ -108,7 +108,7 @@ def review(
     kind: int = REVIEW,
     name: Array | None = None,
 ) -> Rows:
-    """Return reviews of customers (or accounts opened); `name` is whose name and birth date is on the papers."""
+    """Return reviews of customers, or accounts opened; `name` is whose name is on the papers."""
     city, size = setting.city, len(who)
     shown = who if name is None else name
     listed = shown >= CUSTOMERS

@@ -329,7 +329,7 @@ def _into(
     agent: Array | None = None,
     name: str = "act",
 ) -> Rows:
-    """Return sessions of somebody else: tries, a login, a device bound, a limit raised, a payee, transfers."""
+    """Return sessions of somebody else: tries, a login, a device, a limit, a payee, transfers."""
     rng, who, n = cast.rng, cast.customer, cast.size
     session = mix(cast.number, 100) % 10**11
     parts = []

@@ -183,11 +183,11 @@ def application(
         email=who,
         address=city.household(who) if address is None else address,
         income=cents(np.rint(income / 50) * 50),
-        employment_months=city.employed_months[who] if months is None else months,
+        employment_months=city.employed_months[who] if months is None else months.astype(np.int64),
         requested_limit=cents(np.rint(asked / 100) * 100 + 100),
         bureau_score=np.rint(
             np.clip(city.score[who] + rng.normal(0, 12, size) if score is None else score, 300, 850)
-        ),
+        ).astype(np.int64),
         age=city.age[who],
         currency=0,
     )

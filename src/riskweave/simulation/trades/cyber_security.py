@@ -434,7 +434,7 @@ def stale_password(cast: Cast) -> Rows:
 
 
 def on_call(cast: Cast) -> Rows:
-    """An engineer on call abroad or at night: servers one after the other, rights raised, services started."""
+    """An engineer on call, abroad or at night: server after server, rights raised, services started."""
     rng, city = cast.rng, cast.city
     steps = cast.steps(4, 10)
     number = steps.each(cast.number)

@@ -146,7 +146,7 @@ def traded(
     counterparty: Array,
     off: Array | float = 0.0,
 ) -> Rows:
-    """Return the trades of orders; `off` moves the price from the market, in basis points, to the trader's gain."""
+    """Return trades of orders; `off` moves the price by basis points, to the trader's gain."""
     at = orders["at"] + after_ms
     bid, ask, _ = prices(setting, rng, orders["pair"], at)
     side = orders["side"]
