@@ -94,7 +94,7 @@ class Asked(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self):  # noqa: N802
+    def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.seen.append((self.path, self.headers.get("authorization"), body))
         status = self.server.statuses.pop(0) if self.server.statuses else 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -297,3 +298,16 @@ def test_what_cannot_be_is_refused():
         world.simulate("credit_cart")
     with pytest.raises(RiskweaveError, match="did you mean `fan_in`"):
         world.simulate("aml_kyc", leave_out=["fan_inn"])
+
+
+def test_the_page_names_every_scenario_attack_and_column(tables):
+    page = (ROOT / "docs" / "simulation.md").read_text("utf-8")
+    for scenario, table in tables.items():
+        section = page.split(f"### {scenario}\n")[1].split("\n### ")[0]
+        words = set(re.findall(r"\w+", section))
+        assert set(world.typologies(scenario)) <= words
+        for kind in CONTRACT[scenario]:
+            some = table.filter(pc.equal(table["type"], kind))
+            row = next(line for line in section.splitlines() if line.startswith(f"| `{kind}` |"))
+            used = {name for name in table.column_names[3:-6] if some[name].null_count < some.num_rows}
+            assert set(row.split("|")[2].split()) == used

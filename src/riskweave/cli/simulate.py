@@ -171,15 +171,20 @@ def _records(scenario: str, asked: tuple[Any, ...]) -> Iterator[Record]:
 
 def stream_live(records: Iterator[Record], rate: float | None, to: str | None) -> None:
     """Send records at so many a second (as fast as may be without a rate), until they end or Ctrl-C."""
-    send = _printed if to is None else Service(to).send
+    service = None if to is None else Service(to)
+    send = _printed if service is None else service.send
     started, sent = time.monotonic(), 0
-    for record in records:
-        send(record)
-        sent += 1
-        if rate is not None:
-            ahead = started + sent / rate - time.monotonic()
-            if ahead > 0.0:
-                time.sleep(ahead)
+    try:
+        for record in records:
+            send(record)
+            sent += 1
+            if rate is not None:
+                ahead = started + sent / rate - time.monotonic()
+                if ahead > 0.0:
+                    time.sleep(ahead)
+    finally:
+        if service is not None:
+            service.connection.close()
     if to is not None:
         console.print(f"{sent:,} events sent to {to}", highlight=False)
 
