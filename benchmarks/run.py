@@ -15,6 +15,7 @@ decision  evidence to action with four utilities and three tests, beside NumPy
 explanation  a full explanation of a decision  beside the decision itself
 durable   decisions on disk before they are told, beside plain SQLite inserts
 service   the same over HTTP, beside the same server echoing JSON; batches; malformed bodies
+simulation  events of each scenario; five million to a file
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -47,6 +48,7 @@ NAMES = (
     "explanation",
     "durable",
     "service",
+    "simulation",
     "fuzz",
 )
 
