@@ -10,11 +10,8 @@ the policy's `capacity.per_hour`: reviews beyond a day's share of it are let pas
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,9 +24,9 @@ from riskweave.engine.decisions import Decisions, Kept
 from riskweave.engine.engine import Engine
 from riskweave.errors import RiskweaveError, did_you_mean
 from riskweave.learning.splits import DAY_MS
-from riskweave.models.artifact import Artifact, read, write
+from riskweave.models.artifact import read
 from riskweave.policy.policy import Policy
-from riskweave.trials.learn import train_on
+from riskweave.trials.learn import train_on, with_model
 from riskweave.trials.money import Prices, worth_of
 from riskweave.trials.setting import Scenario, Simulate, simulate
 from riskweave.trials.variants import model_alone, rules_alone
@@ -67,7 +64,7 @@ def evaluate(
             raise RiskweaveError(f"the world of `{scenario.code}` has no typology `{name}`; {hint}")
     policy = Policy.read(scenario.folder)
     if retrain:
-        with _with_model(scenario, train_on(scenario, table.slice(0, truth.first))) as folder:
+        with with_model(scenario, train_on(scenario, table.slice(0, truth.first))) as folder:
             runs = _runs(scenario, Policy.read(folder), table, truth)
             model_hash = read(folder / "models" / setting.model).hash
     else:
@@ -256,30 +253,11 @@ def _without(name: str, scenario: Scenario, table: pa.Table, truth: Truth) -> di
     blind = train_on(scenario, history.filter(pc.not_equal(history["typology"].fill_null(""), name)))
     found: dict[str, Any] = {}
     for what, artifact in (("seen", known), ("unseen", blind)):
-        with _with_model(scenario, artifact) as folder:
+        with with_model(scenario, artifact) as folder:
             runs = _runs(scenario, Policy.read(folder), table, truth)
         found[what] = {way: _caught(runs[way], truth, truth.typology == name) for way in ("policy", "model")}
     found["rules"] = _caught(runs["rules"], truth, truth.typology == name)
     return found
-
-
-class _with_model:  # noqa: N801
-    """A copy of the scenario's folder with another model in it."""
-
-    def __init__(self, scenario: Scenario, artifact: Artifact) -> None:
-        self.scenario, self.artifact = scenario, artifact
-        self.place = tempfile.TemporaryDirectory()
-
-    def __enter__(self) -> Path:
-        folder = Path(self.place.name) / self.scenario.code
-        shutil.copytree(self.scenario.folder, folder)
-        target = folder / "models" / self.scenario.setting.model
-        shutil.rmtree(target, ignore_errors=True)
-        write(target, self.artifact)
-        return folder
-
-    def __exit__(self, *_: object) -> None:
-        self.place.cleanup()
 
 
 def with_setting(scenario: Scenario, **changes: Any) -> Scenario:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from riskweave.learning.train import train
 from riskweave.models.artifact import Artifact, write
 from riskweave.policy.definitions import definition
 from riskweave.policy.policy import Policy
+from riskweave.trials.network import NETWORK_FILE, learn_network
 from riskweave.trials.setting import Scenario, Simulate, simulate
 from riskweave.trials.variants import features_alone
 
@@ -49,8 +54,14 @@ def train_shipped(scenario: Scenario, folder: Path | None = None, source: Simula
     judged = judge(found, split.test, score(split.test))
     ranking = judged["ranking"]
     artifact = artifact.with_about(metrics={**ranking, **judged["calibration"]})
-    target = (scenario.folder if folder is None else folder) / "models" / setting.model
+    home = scenario.folder if folder is None else folder
+    target = home / "models" / setting.model
     digest = write(target, artifact)
+    if setting.network:
+        with with_model(scenario, artifact) as copy:
+            late = split.test
+            bif = learn_network(copy, setting.network, table, late, found.label[late] == 1.0)
+        (home / NETWORK_FILE).write_text(bif, encoding="utf-8")
     size = sum(file.stat().st_size for file in target.iterdir())
     if size > LIGHT_BYTES_MAX:
         raise RiskweaveError(
@@ -74,6 +85,18 @@ def train_on(scenario: Scenario, table: Any) -> Artifact:
     policy = features_alone(Policy.read(scenario.folder))
     found = collect(policy, [table])
     return _trained(scenario, policy, found, np.flatnonzero(~np.isnan(found.label)))[0]
+
+
+@contextmanager
+def with_model(scenario: Scenario, artifact: Artifact) -> Iterator[Path]:
+    """Give a copy of the scenario's folder with another model in it."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / scenario.code
+        shutil.copytree(scenario.folder, folder)
+        target = folder / "models" / scenario.setting.model
+        shutil.rmtree(target, ignore_errors=True)
+        write(target, artifact)
+        yield folder
 
 
 def _trained(scenario: Scenario, policy: Policy, found: Dataset, rows: Any) -> tuple[Artifact, Any]:

@@ -28,6 +28,7 @@ class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     first `history` of the time fills the policy's memory, the rest judges. The policy's reviewers are
     as many as that city needs: a larger one has more of them. The shipped model learns from another
     city, `model_events` from `model_seed`. `unknown` are the typologies left out of training in turn.
+    `network`: the nodes of network.bif and their parents beside `fraud`.
     """
 
     events: int = 40_000
@@ -35,10 +36,11 @@ class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     seed: int = 7
     frauds: float | None = None
     history: float = 0.5
-    model: str = "fraud"
+    model: str = "gbdt"
     model_events: int = 80_000
     model_seed: int = 101
     unknown: tuple[str, ...] = ()
+    network: dict[str, tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True)
