@@ -118,6 +118,12 @@ def _print(found: dict[str, Any]) -> None:
             *(_shown(each[way]["recall"], "recall") for way in ("policy", "rules", "model")),
         )
     console.print(kinds)
+    signs = Table(title="Fired, of which on fraud", box=None, pad_edge=False, title_justify="left")
+    for head in ("rule or pattern", "fired", "on fraud", "share"):
+        signs.add_column(head, justify="left" if head == "rule or pattern" else "right")
+    for name, (fired, frauds) in (found["signs"]["rules"] | found["signs"].get("patterns", {})).items():
+        signs.add_row(name, f"{fired:,}", f"{frauds:,}", f"{frauds / fired:.1%}" if fired else "-")
+    console.print(signs)
     if found["unknown"]:
         blind = Table(title="Left out of training", box=None, pad_edge=False, title_justify="left")
         for head in (

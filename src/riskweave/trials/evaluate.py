@@ -94,6 +94,7 @@ def evaluate(
             }
             for name in truth.typologies()
         },
+        "signs": _signs(runs["policy"].decided, truth),
         "unknown": {name: _without(name, scenario, table, truth) for name in left_out},
     }
 
@@ -151,9 +152,13 @@ class Run:
     """What one way of deciding did with the events that judge."""
 
     action: NDArray[np.int8]
-    kept: Kept | None
+    decided: Decisions
     reviews_a_day: int | None
     let_go: int
+
+    @property
+    def kept(self) -> Kept | None:
+        return self.decided.kept
 
 
 def _runs(scenario: Scenario, policy: Policy, table: pa.Table, truth: Truth) -> dict[str, Run]:
@@ -189,14 +194,14 @@ def _with_reviewers(decided: Decisions, a_day: float | None, truth: Truth) -> Ru
     """Let pass what reviewers have no time for: each day's first reviews are done."""
     action = decided.action.copy()
     if a_day is None:
-        return Run(action, decided.kept, None, 0)
+        return Run(action, decided, None, 0)
     daily = max(round(a_day), 1)
     reviews = np.flatnonzero(action == REVIEW)
     day = (truth.time_ms[reviews] - truth.time_ms[0]) // DAY_MS
     begins = np.searchsorted(day, day)  # where each review's day begins: time ascends
     late = reviews[np.arange(reviews.size) - begins >= daily]
     action[late] = PASS
-    return Run(action, decided.kept, daily, int(late.size))
+    return Run(action, decided, daily, int(late.size))
 
 
 def _judged(run: Run, truth: Truth, prices: Prices) -> tuple[dict[str, Any], Floats]:
@@ -223,6 +228,23 @@ def _judged(run: Run, truth: Truth, prices: Prices) -> tuple[dict[str, Any], Flo
         "net": round(float(worth.sum()), 2),
     }
     return told, worth
+
+
+def _signs(decided: Decisions, truth: Truth) -> dict[str, dict[str, list[int]]]:
+    """Return for each rule and pattern how often it fired, and on how many frauds."""
+    counts = np.diff(decided.hit_start)
+    fired = {"rules": (decided.hit_rule, np.repeat(truth.fraud, counts), list(decided.rule_ids))}
+    if decided.patterns is not None:
+        names = [each.name for each in decided.patterns.plan.patterns]
+        times = np.repeat(truth.fraud, np.diff(decided.patterns.start))
+        fired["patterns"] = (decided.patterns.number, times, names)
+    return {
+        kind: {
+            name: [int((which == k).sum()), int((of_fraud & (which == k)).sum())]
+            for k, name in enumerate(names)
+        }
+        for kind, (which, of_fraud, names) in fired.items()
+    }
 
 
 def _caught(run: Run, truth: Truth, which: Flags) -> dict[str, Any]:
