@@ -27,9 +27,9 @@ def as_markdown(found: dict[str, Any]) -> str:
     lines = [
         "## Numbers",
         "",
-        f"`riskweave scenario evaluate {found['scenario']} --seed {found['seed']}`: {test['events']:,} simulated "
-        f"events of {test['days']:.0f} days judge, {test['frauds']:,} of them fraud with {test['loss']:,.0f} "
-        f"{currency} at stake"
+        f"`riskweave scenario evaluate {found['scenario']} --seed {found['seed']}`: {test['events']:,} "
+        f"simulated events of {test['days']:.0f} days judge, {test['frauds']:,} of them fraud "
+        f"with {test['loss']:,.0f} {currency} at stake"
         + (f"; {test['reviews_a_day']} reviews a day." if test["reviews_a_day"] else "."),
         "",
         "| | " + " | ".join(HEADS[way] for way in WAYS) + " |",
