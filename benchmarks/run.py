@@ -14,6 +14,7 @@ networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals com
 explanation  a full explanation of a decision  beside the decision itself
 scenarios every scenario in a simulated city  beside its rules and its model alone, in money
 fuzz      a hundred thousand hostile expressions
+simulation  events of each scenario; five million to a file
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
 """
@@ -44,6 +45,7 @@ NAMES = (
     "explanation",
     "scenarios",
     "fuzz",
+    "simulation",
 )
 
 

@@ -1,4 +1,4 @@
-"""Every scenario on trial in a city of its own: what the policy is worth beside its rules and its model alone."""
+"""Every scenario on trial in a city of its own: the policy beside its rules and its model alone, in money."""
 
 from __future__ import annotations
 
