@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test check format lint types imports unit bench soak crash clean
+.PHONY: setup demo test check format lint types imports unit bench soak crash scenario-models clean
 
 setup: $(STAMP)
 
@@ -52,6 +52,10 @@ soak: $(VENV)/.bench
 # A process killed 220 times at random moments; CI does it 20 times.
 crash: $(STAMP)
 	RISKWEAVE_KILLS=220 $(BIN)/python -m pytest tests/crash
+
+scenario-models: $(STAMP)
+	$(BIN)/riskweave scenario train
+	$(BIN)/riskweave scenario record
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

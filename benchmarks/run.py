@@ -16,6 +16,7 @@ explanation  a full explanation of a decision  beside the decision itself
 durable   decisions on disk before they are told, beside plain SQLite inserts
 service   the same over HTTP, beside the same server echoing JSON; batches; malformed bodies
 simulation  events of each scenario; five million to a file
+scenarios every scenario in a simulated city  beside its rules and its model alone, in money
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -49,6 +50,7 @@ NAMES = (
     "durable",
     "service",
     "simulation",
+    "scenarios",
     "fuzz",
 )
 
