@@ -736,19 +736,26 @@ class DurableEngine:
             for entry in entries:
                 if entry.ids:
                     self.stores.ids.add(np.frombuffer(entry.ids, "<u8"), entry.position)
-        except (OSError, MemoryError) as error:
-            raise StorageFailed(f"the journal cannot be written: {error}") from error
+        except (StorageFailed, OSError, MemoryError) as error:
+            if not isinstance(error, StorageFailed):
+                error = StorageFailed(f"the journal cannot be written: {error}")
+            # Before anybody is told, so that whoever is told finds it in `health`.
+            self._note_failure(error)
+            raise error from error.__cause__
         draft.written()
         if draft.clock_step_ms:
             self._clock_note = f"the clock went back by {draft.clock_step_ms} ms at {draft.position}"
         self._snapshots.grown(draft.committed)
         self._shadows.wake()
 
-    def _storage_failed(self, error: StorageFailed) -> None:
+    def _note_failure(self, error: StorageFailed) -> None:
         if self._failed is None:
             log.error("storage failed: %s", error)
         self._failed = str(error)
         self._retry_at = time.monotonic() + self.settings.retry_s
+
+    def _storage_failed(self, error: StorageFailed) -> None:
+        self._note_failure(error)
         self._refuse_all(error)
 
     def _refuse_all(self, error: StorageFailed) -> None:
