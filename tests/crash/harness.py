@@ -119,11 +119,20 @@ class Client:
         self.repeats = 0
         self.asked: dict[str, int] = {}
 
-    def talk(self, caller: socket.socket, mortal: Mortal, until: float, first: list[dict[str, Any]]) -> bool:
+    def talk(
+        self,
+        caller: socket.socket,
+        mortal: Mortal,
+        until: float,
+        first: list[dict[str, Any]],
+        after: float | None = None,
+    ) -> bool:
         """Talk until it is time, then kill, then hear what was still on its way.
 
-        Return whether the process died by itself.
+        With `after` it is time so many seconds after a change of policy was answered. Return whether the
+        process died by itself.
         """
+        changes = self.changes
         # What was sent and not answered is sent again, as it was.
         again = [
             self.sent[number] for number in sorted(self.sent) if self.sent[number]["op"] in ("event", "many")
@@ -152,6 +161,8 @@ class Client:
             *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
                 self._hear(json.loads(line))
+            if after is not None and self.changes > changes:
+                until, after = time.monotonic() + after, None
         # Not sent because the life ended first: that is for the next one.
         for each in queue:
             self.number += 1
@@ -180,6 +191,11 @@ class Client:
             self._hear(json.loads(lines.readline()))
         lines.close()
         caller.close()
+
+    @property
+    def changes(self) -> int:
+        """Return how many changes of policy were answered."""
+        return sum(each["op"] in ("activate", "back") for each in self.done)
 
     def _send(self, caller: socket.socket, asked: dict[str, Any]) -> None:
         self.number += 1
@@ -267,7 +283,7 @@ def audit(folder: Path, client: Client) -> dict[str, int]:
             "repeats": client.repeats,
             "activations_asked": client.asked.get("activate", 0) + client.asked.get("back", 0),
             "activations": activations - 1,
-            "told_activations": sum(each["op"] in ("activate", "back") for each in client.done),
+            "told_activations": client.changes,
         }
     finally:
         stores.close()
@@ -307,9 +323,10 @@ def lives(mortal: Mortal, client: Client, kills: int, plan: list[list[dict[str, 
             mortal.kill()
         caller = mortal.live()
         first = plan[number % len(plan)] if plan else []
-        # Some lives are long enough for an activation to come to its end.
-        longest = 1.5 if first else 0.25
-        client.talk(caller, mortal, time.monotonic() + client.draw.uniform(0.0, longest), list(first))
+        # Every other change is waited for, so that lives also end soon after one.
+        after = client.draw.uniform(0.0, 0.1) if first and client.draw.random() < 0.5 else None
+        longest = 20.0 if after is not None else client.draw.uniform(0.0, 0.25)
+        client.talk(caller, mortal, time.monotonic() + longest, list(first), after)
         yield number
 
 

@@ -33,6 +33,7 @@ def test_nothing_acknowledged_is_lost_at_a_random_moment(tmp_path: Path) -> None
     told = audit(tmp_path / "data", client)
     print(told)
     assert told["acknowledged"] > 0
+    assert told["activations"] >= told["told_activations"] > 0
     assert told["events"] == len(client.events)
 
 
