@@ -32,11 +32,16 @@ class PostgresqlJournal(SqlJournal):
         super()._prepare()
 
     def _hold(self) -> None:
+        holder: Connection | None = None
         try:
             holder = self.database.connect()
             mine = holder.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar()
             holder.commit()
         except SQLAlchemyError as error:
+            if holder is not None:
+                holder.invalidate()
+                holder.close()
+            self.database.dispose()
             raise StorageFailed(f"the database failed: {failure(error)}") from error
         if not mine:
             holder.close()
