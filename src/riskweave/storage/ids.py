@@ -11,7 +11,9 @@ import os
 import struct
 import threading
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ IN_MEMORY = 200_000
 
 _HEAD = struct.Struct("<8sqqqI")
 _MAGIC = b"rwids 1\n"
+_PIECE = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,6 @@ class IdRuns:
         self.runs: list[Run] = []
         self.first = 1
         self.last = 0
-        self.rebuilt: list[str] = []
         self._thread: threading.Thread | None = None
 
     def find(self, hashes: Hashes) -> Positions:
@@ -114,9 +116,8 @@ class IdRuns:
 
     def _store(self, first: int, last: int) -> None:
         """Sort what is frozen into a run; merge runs of like size."""
-        size = len(self.frozen)
-        hashes = np.fromiter(self.frozen.keys(), np.uint64, size)
-        positions = np.fromiter(self.frozen.values(), np.int64, size)
+        hashes = _gathered(self.frozen.keys(), len(self.frozen), np.uint64)
+        positions = _gathered(self.frozen.values(), len(self.frozen), np.int64)
         order = np.argsort(hashes)
         runs = [*self.runs, Run(first, last, hashes[order], positions[order])]
         while len(runs) > 1 and runs[-2].hashes.size <= 2 * runs[-1].hashes.size:
@@ -137,13 +138,18 @@ class IdRuns:
     def _written(self, run: Run) -> Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{run.first:020d}-{run.last:020d}.ids"
-        data = run.hashes.astype("<u8").tobytes() + run.positions.astype("<i8").tobytes()
-        head = _HEAD.pack(_MAGIC, run.first, run.last, run.hashes.size, zlib.crc32(data))
+        columns = [
+            np.ascontiguousarray(each).view(np.uint8).data
+            for each in (run.hashes.astype("<u8", copy=False), run.positions.astype("<i8", copy=False))
+        ]
+        crc = zlib.crc32(columns[1], zlib.crc32(columns[0]))
+        head = _HEAD.pack(_MAGIC, run.first, run.last, run.hashes.size, crc)
         beside = path.with_suffix(".part")
         try:
             with beside.open("wb") as stream:
                 stream.write(head + struct.pack("<I", zlib.crc32(head)))
-                stream.write(data)
+                for column in columns:
+                    stream.write(column)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(beside, path)
@@ -151,25 +157,15 @@ class IdRuns:
             beside.unlink(missing_ok=True)
         return _read(path)
 
-    def ready(self, journal: Journal) -> None:
-        """Read the runs, and what the journal has beyond them."""
+    def ready(self, journal: Journal) -> list[str]:
+        """Read the runs, and what the journal has beyond them; return what was damaged."""
         self.wait()
-        self.runs, self.latest, self.frozen = [], {}, {}
-        self.first, self.last = 1, 0
         tip = journal.tip().position
-        files = sorted(self.folder.glob("*.ids")) if self.folder.exists() else []
-        for path in files:
-            try:
-                run = _read(path)
-                if run.first != self.last + 1 or run.last > tip:
-                    raise StorageFailed("it does not follow the run before")
-            except (StorageFailed, OSError, ValueError) as error:
-                self.rebuilt.append(f"{path.name}: {error}")
-                break
-            self.runs.append(run)
-            self.first, self.last = run.last + 1, run.last
-        for path in files[len(self.runs) :]:
-            path.unlink(missing_ok=True)
+        damaged = self._load(tip)
+        loaded = {run.path for run in self.runs}
+        for path in self._files():
+            if path not in loaded:
+                path.unlink(missing_ok=True)
         start = self.last + 1
         kept_from = journal.first().position + 1
         if start < kept_from and self.archive is not None:
@@ -180,6 +176,40 @@ class IdRuns:
             if ids:
                 self._catch_up(np.frombuffer(ids, "<u8"), position)
             self.last = max(self.last, position + count - 1)
+        return damaged
+
+    def stored(self) -> tuple[IdRuns, int, list[str]]:
+        """Return the runs on disk as they are; nothing is changed."""
+        found = IdRuns(self.folder)
+        damaged = found._load(None)
+        return found, found.last, damaged
+
+    def _files(self) -> list[Path]:
+        # Of two that begin alike the longer one was merged from the other.
+        def place(path: Path) -> tuple[str, str]:
+            first, _, last = path.stem.partition("-")
+            return first, "".join(chr(0x7F - ord(each)) for each in last)
+
+        return sorted(self.folder.glob("*.ids"), key=place) if self.folder.exists() else []
+
+    def _load(self, tip: int | None) -> list[str]:
+        """Open the runs that follow each other up to the tip; return what is damaged."""
+        self.runs, self.latest, self.frozen = [], {}, {}
+        self.first, self.last = 1, 0
+        damaged: list[str] = []
+        for path in self._files():
+            try:
+                run = _read(path)
+            except FileNotFoundError:
+                continue  # merged into another meanwhile
+            except (StorageFailed, OSError, ValueError) as error:
+                damaged.append(f"{path.name}: {error}")
+                continue
+            # One that was merged already, or that is ahead of the journal, is no damage: a kill leaves it.
+            if run.first == self.last + 1 and (tip is None or run.last <= tip):
+                self.runs.append(run)
+                self.first, self.last = run.last + 1, run.last
+        return damaged
 
     def _catch_up(self, hashes: Hashes, position: int) -> None:
         self.add(hashes, position)
@@ -201,6 +231,16 @@ class IdRuns:
 
     def close(self) -> None:
         self.wait()
+
+
+def _gathered(values: Iterable[int], size: int, kind: type[np.generic]) -> NDArray[Any]:
+    """Return numbers of a dict as an array, piece by piece: in one go nobody else would run meanwhile."""
+    found = np.empty(size, kind)
+    numbers = iter(values)
+    for at in range(0, size, _PIECE):
+        count = min(_PIECE, size - at)
+        found[at : at + count] = np.fromiter(islice(numbers, count), kind, count)
+    return found
 
 
 def _merged(first: Run, second: Run) -> Run:

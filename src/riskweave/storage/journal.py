@@ -69,7 +69,7 @@ class SqlJournal:
             with self.database.begin() if write else self.database.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StorageFailed(f"the database failed: {_text(error)}") from error
+            raise StorageFailed(f"the database failed: {failure(error)}") from error
 
     def _about(self, key: str) -> str | None:
         with self._connection() as connection:
@@ -162,19 +162,30 @@ class SqlJournal:
         except OSError as error:
             raise StorageFailed(f"the file `tip` cannot be written: {error}") from error
 
-    def _append(self, entries: Sequence[Entry], policy_rows: Sequence[PolicyRow]) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
         with self._connection(write=True) as connection:
-            if self._tip_known is None and self._is_there(self._stored_tip(connection), entries):
-                return
+            yield connection
+
+    def _append(self, entries: Sequence[Entry], policy_rows: Sequence[PolicyRow]) -> None:
+        with self._writing() as connection:
+            if self._tip_known is None:
+                entries = self._missing(self._stored_tip(connection), entries)
+                if not entries:
+                    return
+                policy_rows = [row for row in policy_rows if row.position >= entries[0].position]
             self._expect(entries[0])
             connection.execute(insert(journal), [row_of(entry) for entry in entries])
             if policy_rows:
                 connection.execute(insert(policies), [policy_values(row) for row in policy_rows])
 
-    def _is_there(self, tip: Tip, entries: Sequence[Entry]) -> bool:
-        """Return whether an append whose outcome was unknown did succeed."""
+    def _missing(self, tip: Tip, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Return the entries that are not there: an append whose outcome was unknown may have succeeded."""
         self._tip_known = tip
-        return tip == Tip(entries[-1].last, entries[-1].chain)
+        for number, entry in enumerate(entries, 1):
+            if tip == Tip(entry.last, entry.chain):
+                return entries[number:]
+        return entries
 
     def _expect(self, first: Entry) -> None:
         assert self._tip_known is not None
@@ -408,6 +419,7 @@ def entry_of(row: Any) -> Entry:
         raise StorageFailed(f"the journal is damaged at position {row.position}: {error}") from error
 
 
-def _text(error: SQLAlchemyError) -> str:
+def failure(error: SQLAlchemyError) -> str:
+    """Return what a database said, in one line."""
     cause = getattr(error, "orig", None) or error
     return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
