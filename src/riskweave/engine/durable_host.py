@@ -199,7 +199,7 @@ class Host:
             variant = self._variants[key] = self._variant(*key)
         engine = self.engine
         if engine.plan is not variant.plan:
-            engine.plan, engine.answers, engine._recorder = variant.plan, variant.answers, None
+            engine.use(variant.plan, variant.answers)
         return variant
 
     def _variant(self, skipped: frozenset[str], plain: bool) -> _Variant:

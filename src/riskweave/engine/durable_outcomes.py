@@ -43,7 +43,7 @@ class Outcomes:
                 ],
                 np.float64,
             )
-            found = answers._outcome(numbers, score, rules, pool.texts)
+            found = answers.told(numbers, score, rules, pool.texts)
             return found or Outcome(answers.plan.decision.integrator)
 
     def _answers(self, policy: int, plain: bool) -> Answers:

@@ -149,6 +149,10 @@ class Engine:
             raise DuplicateError(identity, {name: (content.get(name), now.get(name)) for name in changed})
         return answer.as_duplicate()
 
+    def use(self, plan: Plan, answers: Answers) -> None:
+        """Decide by a plan that keeps the same state as the policy's own, without some of its parts."""
+        self.plan, self._answers, self._recorder = plan, answers, None
+
     @property
     def answers(self) -> Answers:
         """Return what makes decisions of a decided batch."""
