@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -187,3 +188,25 @@ def test_every_command_is_in_the_readme():
             f"riskweave {command.callback.__name__}" in readme
             or f"make {command.callback.__name__}" in readme
         )
+
+
+def test_a_recorded_decision_is_decided_again_and_a_changed_policy_is_told(place):
+    records = place / "records.parquet"
+    riskweave("replay", place / "mine", place / "payments.parquet", "--records", records, "--json")
+    asked = ("redecide", "p00000042", "--records", records, "--policy", place / "mine")
+    told = json.loads(riskweave(*asked, "--json").stdout)
+    assert told["same"]
+    assert told["recorded"] == told["now"]
+    assert "bit for bit" in riskweave(*asked).stdout
+    shutil.copytree(place / "mine", place / "other")
+    rules = place / "other" / "rules.yaml"
+    rules.write_text(rules.read_text() + "\n  - id: every\n    when: amount > 0\n    risk: 0.95\n")
+    both = json.loads(riskweave(*asked, "--with", place / "other", "--json").stdout)
+    assert both["same"]
+    assert "every" in both["with"]["rules_gained"]
+    assert both["with"]["now"]["score"] == 0.95
+    assert "hit now: every" in riskweave(*asked, "--with", place / "other").stdout
+    missing = ("redecide", "none", "--records", records, "--policy", place / "mine")
+    assert "no record of event `none`" in riskweave(*missing, code=2).stderr
+    payments = ("redecide", "p1", "--records", place / "payments.parquet", "--policy", place / "mine")
+    assert "no file of decision records" in riskweave(*payments, code=2).stderr

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from riskweave.errors import StateError
 from riskweave.features.carry import adopt, export_key, import_key
+from riskweave.features.moves import export_keys, import_keys
 from riskweave.features.state import FeaturesState, step
 from riskweave.kernels.chunks import WATERMARK
 from tests.features.test_equal_their_definition import (
@@ -200,6 +201,22 @@ def test_a_key_moves_to_another_process():
     found = later(world, plan, moved, columns, events, labels[len(early) :], cut)
     whole = run(world, plan, columns, events, labels)
     np.testing.assert_allclose(found, whole[:, cut:], rtol=1e-11, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", [13, 14, 15])
+def test_a_key_that_moves_word_for_word_goes_on_bit_for_bit(seed):
+    cut = 60
+    events, labels = long_stream(seed, 100, keys=2, labels=60)
+    early = [each for each in labels if each[0] <= cut]
+    world = World()
+    plan, columns = world.plan(everything(), 60 * S)
+    state = FeaturesState.create(plan)
+    carry(world, plan, state, columns, events[:cut], early)
+    moved = FeaturesState.create(plan, keys=1, words=64)
+    for key in (1, 2):
+        import_keys(plan, moved, export_keys(plan, state, {table.name: [key] for table in plan.tables}))
+    found = later(world, plan, moved, columns, events, labels[len(early) :], cut)
+    same(found, run(world, plan, columns, events, labels)[:, cut:].copy())
 
 
 def test_equal_streams_give_the_definition_after_restore_too():

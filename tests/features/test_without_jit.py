@@ -15,6 +15,7 @@ for seed in (1, 2):
     check(everything(), *long_stream(seed, 60, keys=seed, labels=40), forget=20 * S, splits=(10, 11, 40))
 from tests.features import test_state_is_one_thing as state
 state.test_a_new_policy_goes_on_with_what_the_old_one_knew(40)
+state.test_a_key_that_moves_word_for_word_goes_on_bit_for_bit(13)
 """
 
 

@@ -92,12 +92,27 @@ def replay(
     out: Annotated[Path | None, typer.Option(help="Where the decisions go (Parquet).")] = None,
     rejected: Annotated[Path | None, typer.Option(help="Where unreadable records go (JSON Lines).")] = None,
     matches: Annotated[Path | None, typer.Option(help="Where matches of patterns go (JSON Lines).")] = None,
+    records: Annotated[Path | None, typer.Option(help="Where decision records go (Parquet).")] = None,
     as_json: Json = False,
 ) -> None:
     """Carry a history of events through the engine, in the order given."""
     from riskweave.cli import commands
 
-    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, matches, as_json))
+    raise typer.Exit(commands.replay(policy, events, labels, out, rejected, matches, records, as_json))
+
+
+@app.command()
+def redecide(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The event's id.")],
+    records: Annotated[Path, typer.Option(help="A file of `riskweave replay --records`.")],
+    policy: Annotated[Path, typer.Option(help="The policy that decided.")],
+    other: Annotated[Path | None, typer.Option("--with", help="Another policy to decide it with.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Decide a recorded event again: the same bit for bit, or the first step that differs."""
+    from riskweave.cli import decisions
+
+    raise typer.Exit(decisions.redecide(event_id, records, policy, other, as_json))
 
 
 @app.command()

@@ -165,6 +165,7 @@ def replay(
     out: Path | None,
     rejected: Path | None,
     matches: Path | None,
+    records: Path | None,
     as_json: bool,
 ) -> int:
     """Replay files; prints a summary or one JSON object."""
@@ -174,12 +175,17 @@ def replay(
         if not file.exists():
             raise RiskweaveError(f"there is no file `{file}`")
     engine = build(Policy.read(path), quiet=as_json)
-    report = run_replay(engine, events, labels, out, rejected, matches, quiet=as_json)
+    report = run_replay(engine, events, labels, out, rejected, matches, records, quiet=as_json)
     if as_json:
         print(json.dumps(report.to_json()))
         return 0
     print_report(report)
-    for what, written in (("decisions", out), ("rejected records", rejected), ("matches", matches)):
+    for what, written in (
+        ("decisions", out),
+        ("rejected records", rejected),
+        ("matches", matches),
+        ("records", records),
+    ):
         if written is not None:
             console.print(f"{what}: {written}", highlight=False)
     return 0
@@ -224,6 +230,7 @@ def run_replay(
     out: Path | None = None,
     rejected: Path | None = None,
     matches: Path | None = None,
+    records: Path | None = None,
     quiet: bool = False,
     total: int | None = None,
 ) -> Report:
@@ -233,7 +240,7 @@ def run_replay(
     from riskweave.replay.replay import count_events, replay
 
     if quiet or not errors.is_terminal:
-        return replay(engine, events, labels, out, rejected, matches)
+        return replay(engine, events, labels, out, rejected, matches, records)
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

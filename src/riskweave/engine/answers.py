@@ -17,6 +17,7 @@ from riskweave.engine.decisions import (
     Decisions,
     Hit,
     Kept,
+    ListHits,
     ListMatch,
     Output,
     PatternHits,
@@ -24,6 +25,7 @@ from riskweave.engine.decisions import (
 )
 from riskweave.engine.matches import PatternMatch, completed_by, made_by_time, match_at
 from riskweave.expressions.types import Type
+from riskweave.lists.plan import Matcher
 from riskweave.patterns.plan import no_matches
 from riskweave.policy.plan import Plan
 
@@ -84,7 +86,7 @@ class Answers:
         )
 
     def at(self, decisions: Decisions, index: int) -> Decision:
-        """Return one of many decisions on its own (without the list entries that matched)."""
+        """Return one of many decisions on its own."""
         start, end = decisions.hit_start[index], decisions.hit_start[index + 1]
         identity = None if decisions.event_ids is None else decisions.event_ids[index].as_py()
         return self._decision(
@@ -95,7 +97,7 @@ class Answers:
             tuple(decisions.hit_rule[start:end].tolist()),
             decisions.features[:, index].copy(),
             decisions.texts,
-            (),
+            () if decisions.lists is None else decisions.lists.at(index),
             self._completed(decisions, index),
             (),
             (),
@@ -142,6 +144,12 @@ class Answers:
             kept,
             self.plan.version,
         )
+
+    def outcome(self, batch: Batch) -> Outcome | None:
+        """Return what the decision of a batch of one was made of."""
+        numbers = tuple(batch.hit_rule[: batch.hit_start[1]].tolist())
+        kept = batch.values.ravel().take(self._kept_rows)
+        return self._outcome(kept, float(batch.score[0]), numbers, self.plan.pool.texts)
 
     def _outcome(
         self, kept: NDArray[np.float64], score: float, numbers: tuple[int, ...], texts: Sequence[str]
@@ -211,13 +219,33 @@ class Answers:
         for matcher in self.plan.lists.matchers:
             number = batch.values[matcher.target, 0]
             if number == number:
-                name = self.plan.lists.lists[matcher.list].name
-                entry = state.lists.entry(name, int(number))
-                found.append(ListMatch(name, matcher.operand, entry.value, entry.by, entry.why))
+                found.append(self._list_match(state, matcher, int(number)))
         return tuple(found)
+
+    def _list_hits(self, state: State, batch: Batch) -> ListHits | None:
+        matchers = self.plan.lists.matchers
+        if not matchers:
+            return None
+        numbers = batch.values[[matcher.target for matcher in matchers]].T
+        rows, columns = np.nonzero(~np.isnan(numbers))
+        # Few entries match many events: each is looked up once.
+        pairs = numbers[rows, columns].astype(np.int64) * len(matchers) + columns
+        distinct, which = np.unique(pairs, return_inverse=True)
+        entries = []
+        for pair in distinct.tolist():
+            number, column = divmod(pair, len(matchers))
+            entries.append(self._list_match(state, matchers[column], number))
+        start = np.searchsorted(rows, np.arange(batch.size + 1)).astype(np.int64)
+        return ListHits(start, which.astype(np.int32), entries)
+
+    def _list_match(self, state: State, matcher: Matcher, number: int) -> ListMatch:
+        name = self.plan.lists.lists[matcher.list].name
+        entry = state.lists.entry(name, number)
+        return ListMatch(name, matcher.operand, entry.value, entry.by, entry.why)
 
     def many(
         self,
+        state: State,
         batch: Batch,
         event_ids: pa.Array | None,
         rows: NDArray[np.int64],
@@ -240,6 +268,7 @@ class Answers:
             self._pattern_hits(batch),
             rejected,
             Kept(self.plan.decision, batch.values[self._kept_rows]),
+            self._list_hits(state, batch),
         )
 
     def none(self) -> Decisions:
@@ -268,6 +297,7 @@ class Answers:
             np.ones(len(answers), np.bool_),
             self._repeated_hits(answers),
             kept=Kept(self.plan.decision, self._kept(answers)),
+            lists=ListHits.of([answer.lists for answer in answers]) if self.plan.lists.matchers else None,
         )
 
     def _kept(self, answers: list[Decision]) -> NDArray[np.float64]:

@@ -160,7 +160,7 @@ def _replay(
             number, delay_ms = plan.labels[name]
             known = np.flatnonzero(~np.isnan(values))
             queue.add(batch.time_ms[known] + delay_ms, batch.event_hash[known], number, values[known], known)
-        batch.labels = queue.arrivals(batch.watermark_ms)
+        batch.labels = queue.arrivals(batch.watermark_ms, batch.event_hash)
         pipeline.remember(plan, state, batch, needs)
     _arrived(plan, state, queue, needs)
     return queue
@@ -182,7 +182,9 @@ def _queue_label(plan: Plan, queue: LabelQueue, label: Label) -> None:
     if label.time_ms is None:
         raise EventError("time", None, "when the label was learned")
     hashes = np.array([hash_text(label.event_id)], np.uint64)
-    queue.add(np.array([label.time_ms]), hashes, plan.labels[label.name][0], np.array([label.value]))
+    queue.add(
+        np.array([label.time_ms]), hashes, plan.labels[label.name][0], np.array([label.value]), loose=True
+    )
 
 
 def _renumbered(old_plan: Plan, queue: LabelQueue, plan: Plan) -> LabelQueue:

@@ -135,6 +135,54 @@ class PatternHits:
         return cls(parts[0].plan, start, np.concatenate([part.number for part in parts]), joined(matches))
 
 
+@dataclass(slots=True)
+class ListHits:
+    """Which list entries each decision matched (CSR: `which[start[i]:start[i + 1]]` in `entries`)."""
+
+    start: NDArray[np.int64]
+    which: NDArray[np.int32]
+    entries: list[ListMatch]
+
+    def at(self, index: int) -> tuple[ListMatch, ...]:
+        """Return the entries that one decision matched."""
+        numbers = self.which[self.start[index] : self.start[index + 1]].tolist()
+        return tuple([self.entries[number] for number in numbers])
+
+    def take(self, which: NDArray[np.int64]) -> ListHits:
+        """Return the matches of the decisions at these positions."""
+        start, picks = _picked(self.start, which)
+        return ListHits(start, self.which[picks], self.entries)
+
+    @classmethod
+    def of(cls, matches: Sequence[Sequence[ListMatch]]) -> ListHits:
+        """Return the matches of some decisions."""
+        start = np.concatenate([[0], np.cumsum([len(each) for each in matches])]).astype(np.int64)
+        entries = [each for found in matches for each in found]
+        return cls(start, np.arange(len(entries), dtype=np.int32), entries)
+
+    @classmethod
+    def joined(cls, parts: Sequence[ListHits]) -> ListHits:
+        """Return the matches of several blocks as one."""
+        counts = np.concatenate([np.diff(part.start) for part in parts])
+        first = np.cumsum([0, *(len(part.entries) for part in parts)])
+        which = [part.which + np.int32(base) for part, base in zip(parts, first[:-1].tolist(), strict=True)]
+        entries = [each for part in parts for each in part.entries]
+        start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(start, np.concatenate(which).astype(np.int32), entries)
+
+    def to_arrow(self) -> pa.Array:
+        """Return a list of (list, operand, value) per decision."""
+        import pyarrow as pa
+
+        names = ("list", "operand", "value")
+        entries = pa.StructArray.from_arrays(
+            [pa.array([getattr(each, name) for each in self.entries], pa.string()) for name in names],
+            list(names),
+        )
+        found = entries.take(pa.array(self.which, pa.int32()))
+        return pa.ListArray.from_arrays(pa.array(self.start.astype(np.int32)), found)
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """The numbers that decisions were made with: row k is `plan.kept_rows[k]`, a column per decision.
@@ -184,7 +232,7 @@ class Decisions:
     `rows` are the events' positions in what was given, `rejected` the records that could not be
     read. `features[k, i]` is named feature k of decision i, NaN when unknown. The rules hit by
     decision i are `hit_rule[hit_start[i]:hit_start[i + 1]]`. `patterns` is None when the policy has
-    none.
+    none, `lists` when it looks nothing up in lists.
     """
 
     outputs: tuple[Output, ...]
@@ -202,6 +250,7 @@ class Decisions:
     patterns: PatternHits | None = None
     rejected: list[Rejected] = field(default_factory=list)
     kept: Kept | None = None
+    lists: ListHits | None = None
 
     def __len__(self) -> int:
         return len(self.time_ms)
@@ -258,6 +307,7 @@ class Decisions:
             None if self.patterns is None else self.patterns.take(which, len(self)),
             self.rejected,
             None if self.kept is None else self.kept.take(which),
+            None if self.lists is None else self.lists.take(which),
         )
 
     def without_repeats(self) -> Decisions:
@@ -288,6 +338,7 @@ class Decisions:
             _joined_patterns(parts),
             [rejected for part in parts for rejected in part.rejected],
             _joined_kept(parts),
+            _joined_lists(parts),
         )
 
     def __iter__(self) -> Iterator[dict[str, object]]:
@@ -295,6 +346,8 @@ class Decisions:
 
     def to_arrow(self) -> pa.Table:
         """Return a table: event_id, time, action, score, every named feature, patterns, rules (lists of ids).
+
+        `lists` are the list entries that matched, when the policy looks something up.
 
         Event ids are whole numbers when the policy's id field is an int, text otherwise.
         """
@@ -319,6 +372,8 @@ class Decisions:
             columns["patterns"] = pa.ListArray.from_arrays(
                 pa.array(self.patterns.start.astype(np.int32)), numbers
             )
+        if self.lists is not None:
+            columns["lists"] = self.lists.to_arrow()
         columns["rules"] = pa.ListArray.from_arrays(pa.array(self.hit_start.astype(np.int32)), rules)
         return pa.table(columns)
 
@@ -375,6 +430,11 @@ def _picked(
 def _joined_patterns(parts: Sequence[Decisions]) -> PatternHits | None:
     hits = [part.patterns for part in parts if part.patterns is not None]
     return PatternHits.joined(hits, [len(part) for part in parts]) if hits else None
+
+
+def _joined_lists(parts: Sequence[Decisions]) -> ListHits | None:
+    hits = [part.lists for part in parts if part.lists is not None]
+    return ListHits.joined(hits) if len(hits) == len(parts) else None
 
 
 def _joined_ids(parts: Sequence[Decisions]) -> pa.Array | None:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskweave.batch import ACTIONS, empty_batch, take_rows
-from riskweave.engine import pipeline
+from riskweave.engine import moves, pipeline
 from riskweave.engine.answers import Answers
 from riskweave.engine.change import changed_state
 from riskweave.engine.decisions import Decision, Decisions, Output
 from riskweave.engine.keeping import pool_of, restore_state, take_snapshot
 from riskweave.engine.matches import PatternMatch, match_at
 from riskweave.engine.memory import Content, Remembered, content_of
+from riskweave.engine.record import Record as DecisionRecord
+from riskweave.engine.record_table import record_table
+from riskweave.engine.recorder import Recorder
 from riskweave.engine.snapshot import Snapshot
 from riskweave.engine.state import State
 from riskweave.engine.texts import make_room
 from riskweave.engine.warm import warm_up
+from riskweave.engine.what_if import Scratch, varied
 from riskweave.errors import DuplicateError, EventError, StateError, did_you_mean
 from riskweave.events.attributes import AttributeValue
 from riskweave.events.hashing import hash_int, hash_text
@@ -64,6 +69,9 @@ class Engine:
 
     actions = ACTIONS
 
+    # Called with a table of the records of each block that `decide_many` decides; see `record_table`.
+    keep_records: Callable[[pa.Table], None] | None = None
+
     def __init__(self, policy: Policy) -> None:
         self._build(policy, StringPool())
         self.state = State.create(self.plan)
@@ -78,8 +86,10 @@ class Engine:
         self.plan = plan
         self.rule_ids: tuple[str, ...] = tuple(rule.id for rule in self.plan.rules.rules)
         self.outputs = tuple(Output(name, column.index, column.type) for name, column in self.plan.outputs)
-        self._answers = Answers(self.plan, self.outputs, self.rule_ids)
+        self.answers = Answers(self.plan, self.outputs, self.rule_ids)
         self._one = empty_batch(self.plan.layout, 1)
+        self.latest: Latest | None = None
+        self._recorder: Recorder | None = None
         rows = BLOCK_VALUES // max(self.plan.layout.rows, 1)
         self.block_rows = max(BLOCK_ROWS_MIN, min(BLOCK_ROWS_MAX, rows))
 
@@ -111,9 +121,12 @@ class Engine:
                 return self._first_answer(int(first[0]), identity, record)
         state.watermark_ms = watermark_ms
         state.events += 1
-        batch.labels = state.labels.arrivals(batch.watermark_ms) if state.labels.runs else None
+        batch.labels = (
+            state.labels.arrivals(batch.watermark_ms, batch.event_hash) if state.labels.runs else None
+        )
         pipeline.decide(plan, state, batch)
-        decision = self._answers.one(state, batch, identity)
+        decision = self.answers.one(state, batch, identity)
+        self.latest = Latest(decision, record, state.events - 1)
         if plan.labels:
             for name, value in event_labels(plan.decode, record).items():
                 self._queue(name, batch.time_ms, batch.event_hash, np.array([value]))
@@ -136,11 +149,53 @@ class Engine:
             raise DuplicateError(identity, {name: (content.get(name), now.get(name)) for name in changed})
         return answer.as_duplicate()
 
+    # ---- decision records
+
+    @property
+    def recorder(self) -> Recorder:
+        """Return what makes and reads records under this policy."""
+        if self._recorder is None:
+            self._recorder = Recorder(self.plan)
+        return self._recorder
+
+    def record(self, decision: Decision) -> DecisionRecord:
+        """Return the record of the decision that `decide` returned last: ask before the next event."""
+        latest = self._decided_last(decision)
+        return self.recorder.record(self._one, decision, latest.event, latest.arrival)
+
+    def lean_record(self, decision: Decision) -> bytes:
+        """Return the same in few bytes and microseconds; `recorder.expand` makes it whole."""
+        latest = self._decided_last(decision)
+        return self.recorder.lean(self._one, decision, latest.event, latest.arrival)
+
+    def _decided_last(self, decision: Decision) -> Latest:
+        if self.latest is None or self.latest.decision is not decision:
+            raise StateError("a record is made of the decision made last: ask for it before the next event")
+        return self.latest
+
+    # ---- what would be decided
+
+    def what_if(self, record: Record, changes: Record | None = None) -> Decision:
+        """Return what `decide` would answer now to the event with some values changed; nothing is remembered.
+
+        A value of None takes the field away. The event counts as a new one, whatever its id. For an event
+        that will be decided, take a `scratch` before.
+        """
+        return Scratch(self, varied(record, changes)).decide()
+
+    def scratch(self, record: Record, changes: Iterable[Record] = ()) -> Scratch:
+        """Set aside the state that this event meets, so that variations of it can be decided later.
+
+        Take it before the event is decided. `changes` are variations that will be asked for; others may
+        be asked as long as the engine has decided nothing but this event since.
+        """
+        return Scratch(self, record, changes)
+
     # ---- many events
 
     def nothing(self) -> Decisions:
         """Return no decisions, with the columns that decisions of this policy have."""
-        return self._answers.none()
+        return self.answers.none()
 
     def decide_many(self, events: pa.Table | Sequence[Record], place: Place = row_place) -> Decisions:
         """Decide events in the order given: an Arrow table, or records.
@@ -149,7 +204,7 @@ class Engine:
         its first answer, and is rejected when its content differs.
         """
         parts = list(self.decide_blocks(events, place))
-        return Decisions.joined(parts) if parts else self._answers.none()
+        return Decisions.joined(parts) if parts else self.answers.none()
 
     def decide_blocks(
         self, events: pa.Table | Sequence[Record], place: Place = row_place
@@ -181,12 +236,19 @@ class Engine:
         state, batch = self.state, decoded.batch
         if self.plan.labels:
             self._queue_columns(decoded)
-            batch.labels = state.labels.arrivals(batch.watermark_ms)
+            batch.labels = state.labels.arrivals(batch.watermark_ms, batch.event_hash)
         if batch.size:
             state.watermark_ms = int(batch.watermark_ms[-1])
             state.events += batch.size
         pipeline.decide(self.plan, state, batch)
-        return self._answers.many(batch, decoded.ids, decoded.rows + source.start, decoded.rejected)
+        decisions = self.answers.many(
+            state, batch, decoded.ids, decoded.rows + source.start, decoded.rejected
+        )
+        if self.keep_records is not None and batch.size:
+            events = [source.record(row) for row in decoded.rows.tolist()]
+            told = [self.answers.at(decisions, k) for k in range(batch.size)]
+            self.keep_records(record_table(self.recorder, batch, told, events, state.events - batch.size))
+        return decisions
 
     def _decide_with_repeats(
         self,
@@ -216,7 +278,7 @@ class Engine:
         if not answers:
             return decisions
         which = np.array(repeated)
-        again = self._answers.several(answers, decoded.rows[which] + source.start)
+        again = self.answers.several(answers, decoded.rows[which] + source.start)
         both = Decisions.joined([decisions, again])
         return both.take(np.argsort(np.concatenate([fresh, which]), kind="stable"))
 
@@ -229,7 +291,7 @@ class Engine:
         position: NDArray[np.int64],
     ) -> None:
         """Keep a block's contents and answers for the policy's `dedupe` period."""
-        answers, rows = self._answers, decoded.rows
+        answers, rows = self.answers, decoded.rows
 
         names = self.plan.decode.sources
 
@@ -290,7 +352,7 @@ class Engine:
         due_ms: NDArray[np.int64],
     ) -> None:
         """Take labels that arrive at `due_ms` of event time; see `events.hashing` for the ids' hashes."""
-        self.state.labels.add(due_ms, event_hashes, self.plan.labels[name][0], values)
+        self.state.labels.add(due_ms, event_hashes, self.plan.labels[name][0], values, loose=True)
 
     # ---- what is known beside the events
 
@@ -348,6 +410,17 @@ class Engine:
         engine.state = restore_state(engine.plan, snapshot)
         return engine
 
+    def export_keys(self, keys: Mapping[str, Iterable[int]]) -> Snapshot:
+        """Return all that is remembered of key hashes, by role, for `import_keys` of another engine."""
+        return moves.export_keys(self.plan, self.state, keys)
+
+    def import_keys(self, moved: Snapshot) -> None:
+        """Remember keys that `export_keys` of an engine with the same policy gave: they go on bit for bit.
+
+        Raises StateError, and nothing has changed, when one of them is remembered here already.
+        """
+        moves.import_keys(self.plan, self.state, moved)
+
     def replace_policy(
         self,
         policy: Policy,
@@ -389,6 +462,15 @@ class Engine:
         for name, values in decoded.labels.items():
             known = np.flatnonzero(~np.isnan(values))
             self._queue(name, batch.time_ms[known], batch.event_hash[known], values[known], known)
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The decision that `decide` made last, of which event, and the event's number."""
+
+    decision: Decision
+    event: Record
+    arrival: int
 
 
 class _Source:

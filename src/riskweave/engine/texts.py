@@ -26,14 +26,14 @@ def make_room(pool: StringPool, *in_use: tuple[Plan, State | None]) -> None:
             continue
         state.features.mark_texts(plan.features, used)
         state.attributes.mark_texts(used)
-        _mark_patterns(state.patterns, used)
+        mark_patterns(state.patterns, used)
     if pool.drop(used):
         for state in (each for _, each in in_use if each is not None):
             state.strings.rebuild()
             state.lists.stale = True
 
 
-def _mark_patterns(patterns: PatternsState, used: NDArray[np.bool_]) -> None:
+def mark_patterns(patterns: PatternsState, used: NDArray[np.bool_]) -> None:
     """Mark what partial matches and waiting events hold: any number there may be the code of a text."""
     for lane in patterns.lanes:
         for values in (lane.kept, lane.waiting.values):

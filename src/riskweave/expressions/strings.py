@@ -24,7 +24,7 @@ class StringPool:
     asks what is in use (`drop`). A text once in a `texts` list stays there: dropping makes a new list.
     """
 
-    __slots__ = ("_noted", "codes", "free", "limit", "texts", "until", "weight")
+    __slots__ = ("_lent", "_noted", "codes", "free", "limit", "texts", "until", "weight")
 
     def __init__(self, limit: int = WEIGHT_MAX) -> None:
         self.codes: dict[str, int] = {}
@@ -34,6 +34,7 @@ class StringPool:
         self.until = limit
         self.weight = 0
         self._noted: set[int] | None = None
+        self._lent: list[tuple[int, bool]] | None = None
 
     @classmethod
     def of(cls, texts: list[str], free: list[int]) -> StringPool:
@@ -60,6 +61,8 @@ class StringPool:
         """Return the code of `text`, giving out one when it is new."""
         code = self.codes.get(text)
         if code is None:
+            if self._lent is not None:
+                self._lent.append((self.free[-1] if self.free else len(self.texts), bool(self.free)))
             if self.free:
                 code = self.free.pop()
                 self.texts[code] = text
@@ -80,6 +83,28 @@ class StringPool:
             yield self._noted
         finally:
             self._noted = before
+
+    @contextmanager
+    def lending(self) -> Iterator[list[tuple[int, bool]]]:
+        """Take back every code given to a new text meanwhile: afterwards the pool is as it was before.
+
+        The list has a code per new text, and whether it was a free one. Whoever keeps answers by code
+        forgets those of the list.
+        """
+        lent = self._lent = []
+        try:
+            yield lent
+        finally:
+            self._lent = None
+            for code, was_free in reversed(lent):
+                text = self.texts[code]
+                self.weight -= _weight(text)
+                del self.codes[text]
+                if was_free:
+                    self.texts[code] = ""
+                    self.free.append(code)
+                else:
+                    self.texts.pop()
 
     def drop(self, used: NDArray[np.bool_]) -> int:
         """Forget every text whose code is not `used`; return how many.

@@ -51,17 +51,24 @@ def adopt(
     """
     state = FeaturesState.create(new_plan)
     state.index = np.zeros(old_state.index.size, np.int64)
-    scratch = 8 + new_plan.scratch_words
+    scratch = 16 + new_plan.scratch_words
     state.heap = aligned(old_state.heap.size + scratch)
     state.heap[: old_state.heap.size] = old_state.heap
-    # The free lists, the heap's top and the watermark go on; the scratch records lie at the new end.
+    # The free lists, the heap's top and the watermark go on; the scratch records stay where they fit.
     old_top = int(old_state.meta[chunks.TOP])
     keep = [chunks.KEYS, chunks.WATERMARK, chunks.FREE_WORDS, *range(chunks.LISTS, chunks.TABLES)]
     state.meta[keep] = old_state.meta[keep]
-    begin = -(-old_top // 8) * 8
+    begin = int(old_state.meta[chunks.ENTRY])
+    words = _whole(old_plan.scratch_words)
+    if words < _whole(new_plan.scratch_words):
+        _give_back(state, begin, words)
+        begin = -(-old_top // 8) * 8
+        state.meta[chunks.TOP] = begin + _whole(new_plan.scratch_words)
+    else:
+        state.meta[chunks.TOP] = old_top
+        _give_back(state, begin + _whole(new_plan.scratch_words), words - _whole(new_plan.scratch_words))
     state.meta[chunks.ENTRY] = begin
     state.meta[chunks.TEMPORARY] = begin + new_plan.scratch_words - 3 * new_plan.widest
-    state.meta[chunks.TOP] = begin + new_plan.scratch_words
 
     numbers = {table.name: number for number, table in enumerate(old_plan.tables)}
     moves = np.full(max(len(old_plan.tables), 1), -1, np.int64)
@@ -93,6 +100,23 @@ def adopt(
         keys = state.index[0::2]
         _register(new_plan, state, keys[keys != 0].copy())
     return state, needs
+
+
+def _whole(words: int) -> int:
+    """Return so many words and those up to the end of a cache line."""
+    return -(-words // 8) * 8
+
+
+def _give_back(state: FeaturesState, begin: int, words: int) -> None:
+    """Give words of the heap to its free lists, in the largest chunks that fit."""
+    for number in range(chunks.CLASSES - 1, int(chunks.class_of(8)) - 1, -1):
+        size = int(chunks.class_words(number))
+        while size <= words and size % 8 == 0:
+            state.heap[begin] = state.meta[chunks.LISTS + number]
+            state.meta[chunks.LISTS + number] = begin
+            state.meta[chunks.FREE_WORDS] += size
+            begin += size
+            words -= size
 
 
 def export_key(plan: FeaturesPlan, state: FeaturesState, table: str, key: int) -> dict[str, Words] | None:

@@ -307,6 +307,19 @@ class ListsState:
                 self._waste(row, self._cells_of[row])
                 self.resolved[start : start + size] = UNRESOLVED
 
+    def forget_codes(self, codes: Sequence[int]) -> None:
+        """Have operands with these codes looked up again: their texts are gone."""
+        if self.stale:
+            return
+        for row, (_, space) in enumerate(self._rows):
+            if space != "text":
+                continue
+            start, size = self._start[row], self._size[row]
+            for code in codes:
+                if code < size:
+                    self._waste(row, self._chain_length(int(self.resolved[start + code])))
+                    self.resolved[start + code] = UNRESOLVED
+
     def _waste(self, row: int, cells: int) -> None:
         self._cells_of[row] -= cells
         self._cells_wasted += cells

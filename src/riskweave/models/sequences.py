@@ -165,12 +165,16 @@ class Sequences:
 
     # ---- one key on its own
 
+    def _slot(self, key: int) -> int:
+        """Return the slot of a key, -1 when it has none."""
+        at = kernel.find_slot(self.index, key)
+        return int(self.index[2 * at + 1]) if self.index[2 * at] != 0 else -1
+
     def export_key(self, key: int) -> dict[str, NDArray[Any]] | None:
         """Return what is remembered of one key hash, or None."""
-        slots = np.flatnonzero(self.slot_keys[: len(self)] == np.array(key & _WORD, np.uint64).view(np.int64))
-        if not slots.size:
+        slot = self._slot(int(np.array(key & _WORD, np.uint64).view(np.int64)))
+        if slot < 0:
             return None
-        slot = int(slots[0])
         count = int(self.counts[slot])
         lines = self.order[slot, :count]
         return {
@@ -188,7 +192,7 @@ class Sequences:
         count = times.size
         if count > self.steps or events.shape != (count, self.width) or key == 0:
             raise StateError("an exported key does not fit this model's sequences")
-        if (self.slot_keys[: len(self)] == key).any():
+        if self._slot(key) >= 0:
             raise StateError("this key is remembered already")
         if len(self) == len(self.slot_keys):
             self._take(np.arange(len(self)), 2 * len(self.slot_keys))

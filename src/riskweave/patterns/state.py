@@ -609,7 +609,8 @@ class PatternsState:
             meta = lane.meta
             total["keys"] += int(meta[kernel.M_TABLE_USED])
             total["instances"] += int(meta[kernel.M_INSTANCE_USED])
-            total["partial_matches"] += int(meta[kernel.M_RUN_USED])
+            # Each instance has a start state among its partial matches.
+            total["partial_matches"] += int(meta[kernel.M_RUN_USED] - meta[kernel.M_INSTANCE_USED])
             total["events"] += int(meta[kernel.M_NODE_USED]) - len(lane.dropped)
             total["waiting"] += int(lane.waiting.time_ms.size)
             total["late"] += lane.late_events

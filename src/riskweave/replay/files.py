@@ -19,7 +19,7 @@ from riskweave.errors import RiskweaveError
 ROW_GROUP = 131_072
 
 
-class _Beside:
+class Beside:
     """A file that is written beside its name and moved there when all went well."""
 
     def __init__(self, path: Path | None) -> None:
@@ -61,7 +61,7 @@ def _check(path: Path) -> None:
         raise RiskweaveError(f"`{path}` cannot be written: it is there, and no plain file")
 
 
-class DecisionFile(_Beside):
+class DecisionFile(Beside):
     """Decisions, in row groups of some hundred thousand."""
 
     def __init__(self, path: Path | None, empty: Decisions) -> None:
@@ -117,7 +117,7 @@ def _repeating(schema: pa.Schema) -> list[str]:
     return [name for name in names if name != "event_id"]
 
 
-class LinesFile(_Beside):
+class LinesFile(Beside):
     """Lines of JSON: records that could not be read, or matches of patterns."""
 
     def __init__(self, path: Path | None) -> None:

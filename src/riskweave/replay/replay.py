@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from riskweave.engine.engine import Engine
 from riskweave.events.readers import Chunk, read_events, rejected_line
 from riskweave.replay.files import DecisionFile, LinesFile, match_line
 from riskweave.replay.labels import read_labels
+from riskweave.replay.records import RecordsFile
 
 Progress = Callable[["Report"], None]
 
@@ -62,12 +64,14 @@ def replay(
     out: Path | None = None,
     rejected: Path | None = None,
     matches: Path | None = None,
+    records: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Carry the events of `sources` through `engine`, in the order given.
 
     Decisions go to `out` (Parquet), records that cannot be read to `rejected` and matches of patterns,
-    those that the passing of time made among them, to `matches` (JSON Lines); each is written beside
+    those that the passing of time made among them, to `matches` (JSON Lines), whole decision records to
+    `records` (Parquet; docs/records.md); each is written beside
     its name and moved there at the end, so a broken run leaves no half file.
     A label column in the events counts as arriving its field's `delay` after the event; `labels` is a
     file of event_id, label, value and time of arrival.
@@ -81,6 +85,8 @@ def replay(
         DecisionFile(out, engine.nothing()) as decided,
         LinesFile(rejected) as refused,
         LinesFile(matches) as matched,
+        RecordsFile(records) as recorded,
+        _recording(engine, recorded if records is not None else None),
     ):
         for chunk in read_events(list(sources), engine.plan.decode.sources):
             report.rejected += len(chunk.rejected)
@@ -99,6 +105,18 @@ def replay(
     report.compile_seconds = engine.compile_seconds
     report.seconds = time.perf_counter() - started
     return report
+
+
+@contextmanager
+def _recording(engine: Engine, file: RecordsFile | None) -> Iterator[None]:
+    """Let the engine's records go to a file meanwhile."""
+    before = engine.keep_records
+    if file is not None:
+        engine.keep_records = file.write
+    try:
+        yield
+    finally:
+        engine.keep_records = before
 
 
 def count_events(paths: Iterable[Path]) -> int | None:
