@@ -11,6 +11,7 @@ memory    bytes per event kept and per idle key; ten million events over a milli
 growth    events/s against rules, features, entities, window length, state size (plots)
 handbook  the Handbook's features, compared with the oracle
 networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals compared; compiled posteriors
+explanation  a full explanation of a decision  beside the decision itself
 fuzz      a hundred thousand hostile expressions
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
@@ -39,6 +40,7 @@ NAMES = (
     "growth",
     "handbook",
     "networks",
+    "explanation",
     "fuzz",
 )
 

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 from benchmarks.peers import patterns_python, windows_duckdb
 from benchmarks.policies import transactions, windows_policy
-from benchmarks.suite import memory, patterns, policy, windows
+from benchmarks.suite import explanation, memory, patterns, policy, windows
 
 from benchmarks import plots, report, run
 from riskweave import Engine, Policy
@@ -105,3 +105,9 @@ def test_the_flood_is_the_models():
     found = patterns.flood(100)
     assert (found["partial_matches"], found["dropped"]) == (found["kept_by_model"], found["dropped_by_model"])
     assert found["most_partial_matches"] <= found["cap"]
+
+
+def test_explanations_are_measured_and_reported():
+    result = explanation.measured(600, 12, 3)
+    assert result["explained"] == 12
+    assert "decided and explained" in report.explanation(result)

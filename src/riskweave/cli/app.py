@@ -116,6 +116,43 @@ def redecide(
 
 
 @app.command()
+def explain(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ID | POLICY EVENTS...",
+            help="An event's id with --records; or a policy and files of events.",
+        ),
+    ],
+    records: Annotated[
+        Path | None, typer.Option(help="A file of decision records: of `replay --records`, or JSON Lines.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="With --records: the policy that decided.")] = None,
+    event: Annotated[
+        str | None, typer.Option(help="With a file of events: which one; the last by default.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    form: Annotated[str, typer.Option("--format", help="text, json or html.")] = "text",
+    codes: Annotated[
+        bool, typer.Option("--codes", help="List the reason codes of a POLICY and stop.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say why an event got its action: facts, what moved it, what almost fired, what would change it."""
+    from riskweave.cli import explain as explaining
+
+    if language not in ("en", "zh"):
+        raise typer.BadParameter("en or zh", param_hint="--language")
+    if form not in ("text", "json", "html"):
+        raise typer.BadParameter("text, json or html", param_hint="--format")
+    if codes:
+        raise typer.Exit(explaining.codes(Path(targets[0]), as_json))
+    raise typer.Exit(
+        explaining.explain(targets, records, policy, event, language, "json" if as_json else form)
+    )
+
+
+@app.command()
 def dataset(
     policy: PolicyPath,
     events: Annotated[list[Path], typer.Argument(metavar="EVENTS...", help="The history, in arrival order.")],

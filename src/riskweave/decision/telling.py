@@ -60,6 +60,13 @@ class Teller:
         lines = event.bounds(plan.bounds, free, floors, ceilings)[1]
         return Outcome(plan.integrator, lines=tuple(lines)) if lines else self.plain
 
+    def costs(self, kept: NDArray[np.float64], value: Value) -> Costs | None:
+        """Return the costs that an event was weighed with, adjustments included; None without utility."""
+        if not isinstance(self.plan, UtilityPlan):
+            return None
+        event = _Event(self, kept, value)
+        return event._costs(self.plan, int(event.at(self.plan.out + kernel.OUT_SET)))[0]
+
 
 class _Event:
     """One event's numbers, by row."""

@@ -30,6 +30,7 @@ def check_policy(policy: Policy) -> list[Finding]:
         *_decision(compilation),
         *_unused(compilation),
         *_tests(policy, compilation),
+        *_languages(compilation),
     ]
     return sorted(findings, key=lambda each: (each.span.file, each.span.line, each.span.column))
 
@@ -125,6 +126,25 @@ def _unused(compilation: Compilation) -> list[Finding]:
         if name not in scope.used_constants
     ]
     return findings
+
+
+def _languages(compilation: Compilation) -> list[Finding]:
+    """Name what an explanation says in one language only."""
+    found = [
+        Finding("warning", f"`{where}` says nothing in `{language}`", span, "readers get the other language")
+        for where, language, span in compilation.explanation.incomplete()
+    ]
+    for rule in compilation.rules.spec.rules:
+        if rule.reason and "zh" not in rule.reason and compilation.explanation.spans:
+            found.append(
+                Finding(
+                    "warning",
+                    f"the reason of rule `{rule.id}` says nothing in `zh`",
+                    rule.when.span,
+                    "readers get the English one",
+                )
+            )
+    return found
 
 
 def _tests(policy: Policy, compilation: Compilation) -> list[Finding]:

@@ -6,7 +6,7 @@ not hide another's, unless the one stands on the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from riskweave.events.money import currency_digits
 from riskweave.events.rates import Rates
 from riskweave.events.spec import EventsSpec, read_spec
 from riskweave.events.table_files import beside
+from riskweave.explanation.spec import ExplanationSpec, check_names, read_explanation
 from riskweave.expressions.check import check_condition
 from riskweave.expressions.compile import Compiler
 from riskweave.expressions.parse import parse
@@ -85,6 +86,7 @@ class Compilation:
     patterns: PatternsCompiler
     rules: RulesCompiler
     decision: DecisionCompiler
+    explanation: ExplanationSpec
 
 
 def compile_policy(policy: Policy, pool: StringPool) -> Plan:
@@ -164,7 +166,10 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
         lambda: models.compile(compiler, ModelScope(scope, fields, definitions(policy)))
     )
     rules_plan = mistakes.attempt(lambda: rules.compile(compiler, _before_rules(scope, rules)))
+    nodes = [each.node for each in decision_spec.evidence] if decision_spec is not None else []
+    explanation = mistakes.attempt(lambda: _explanation(policy, scope, rules, models, nodes))
     mistakes.raise_all()
+    assert explanation is not None
     assert models_plan is not None
     assert rules_plan is not None
     assert patterns is not None
@@ -211,7 +216,34 @@ def _compile(policy: Policy, pool: StringPool, texts: set[int]) -> Compilation:
         labels={name: (number, delay_ms) for number, (name, delay_ms) in enumerate(events.labels().items())},
         texts=np.array(sorted(texts), np.int64),
     )
-    return Compilation(plan, scope, lists, patterns, rules, decision)
+    return Compilation(plan, scope, lists, patterns, rules, decision, explanation)
+
+
+def _explanation(
+    policy: Policy, scope: PolicyScope, rules: RulesCompiler, models: ModelsCompiler, nodes: Iterable[str]
+) -> ExplanationSpec:
+    """Read what the policy says of explanations; every name in it must be one of the policy."""
+    spec = read_explanation(policy.document.section("explanation"))
+    events = scope.events
+    others = [
+        *(rule.id for rule in rules.spec.rules),
+        *(name.partition(".")[0] for name in rules.outputs),
+        *scope.patterns.patterns,
+        *models.specs,
+        *(node for node, _ in _entries(policy, "lists")),
+        *(each.name for each in events.entities),
+        *events.roles(),
+        *events.event_types(),
+        *scope.constants,
+        *nodes,
+    ]
+    check_names(spec, events.fields(), list(scope.named), others)
+    return spec
+
+
+def _entries(policy: Policy, name: str) -> Iterable[tuple[str, Node]]:
+    section = policy.document.section(name)
+    return section.items() if section is not None else ()
 
 
 def _patterns(

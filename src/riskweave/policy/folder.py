@@ -36,6 +36,7 @@ SECTIONS = (
     "scorecards",
     "trees",
     "decision",
+    "explanation",
 )
 
 

@@ -56,6 +56,8 @@ class Checked:
 
     def __init__(self) -> None:
         self.rules: list[tuple[RuleSpec, Condition, float | None]] = []
+        # In which row of the batch each operand of a rule's condition lies, in the condition's order.
+        self.rule_rows: list[list[int]] = []
         self.tables: list[tuple[TableSpec, list[Typed], list[list[Ranges]]]] = []
         self.bands: list[tuple[ScorecardSpec, AttributeSpec, Typed, list[Ranges]]] = []
         self.trees: list[tuple[TreeSpec, dict[int, Condition], dict[int, Condition]]] = []
@@ -77,11 +79,15 @@ class Columns:
             self.known[operand] = row
         return row
 
+    def row_of(self, operand: Typed) -> int:
+        """Return the row of an operand; that of the time for a constant, which allows nothing."""
+        return TIME_ROW if isinstance(operand, Const) else self.row(operand)
+
     def rows(self, condition: Condition) -> Rows:
-        """Return a condition by row; a constant that allows nothing stands at the time's row."""
+        """Return a condition by row."""
         found: Rows = {}
         for operand, allowed in condition.items():
-            row = TIME_ROW if isinstance(operand, Const) else self.row(operand)
+            row = self.row_of(operand)
             found[row] = found[row] & allowed if row in found else allowed
         return found
 

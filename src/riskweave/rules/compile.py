@@ -114,6 +114,7 @@ class RulesCompiler:
                 condition = self._condition(rule, check)
                 self.checked.rules.append((rule, condition, risk))
                 conditions.append(columns.rows(condition))
+                self.checked.rule_rows.append([columns.row_of(operand) for operand in condition])
             except PolicyError as error:
                 errors.append(error)
                 if len(errors) >= ERRORS_MAX:
