@@ -250,7 +250,7 @@ def layering_cycle(cast: Cast) -> Rows:
         which = which % steps.count
         other = pick(cast.people, number, which, 405)
         firm = BUSINESS + pick(cast.firms, number, which, 406)
-        first = np.where(steps.each(cast.skill) > 2, 0, steps.each(cast.newcomer(2)))
+        first = steps.each(cast.newcomer(2))
         return np.where(which == 0, first, np.where(mix(number, which, 407) % 4 == 0, firm, other))
 
     at = steps.times(steps.gaps(120 + 2_500 * skill))

@@ -6,7 +6,7 @@ import numpy as np
 
 from riskweave.simulation.city import CUSTOMER, CUSTOMERS, DEVICE, MERCHANT, WALLET
 from riskweave.simulation.clock import DAY_MS, HOUR_MS, Rhythm, day_of
-from riskweave.simulation.columns import Address, Flag, Money, Text, Word
+from riskweave.simulation.columns import Address, Count, Flag, Money, Text, Word
 from riskweave.simulation.mix import Array, mix, pick, share
 from riskweave.simulation.rows import NULL, Rows, cents, choose, join, priced
 from riskweave.simulation.trade import Cast, Lookalike, Setting, Span, Steps, Trade, Typology, stage
