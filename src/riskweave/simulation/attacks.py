@@ -9,8 +9,8 @@ import numpy as np
 from riskweave.simulation.clock import DAY_MS, START_MS
 from riskweave.simulation.mix import Array, mix, share
 from riskweave.simulation.rows import NULL, Rows, join
-from riskweave.simulation.stories import STORIES
-from riskweave.simulation.trade import Cast, Lookalike, Setting, Trade, Typology
+from riskweave.simulation.stories import SCENARIOS, STORIES
+from riskweave.simulation.trade import Cast, Setting, Trade, Typology
 
 # Numbers of campaigns: stories come first, then a scenario's own, a million for each.
 OWN = 1_000_000
@@ -44,6 +44,8 @@ def lookalikes(trade: Trade, setting: Setting, events: int) -> Rows:
         count = round(events * kind.share / kind.size)
         cast = _cast(setting, rng, np.arange(count) + (50 + code) * OWN, count)
         rows = _within(setting, kind.make(cast))
+        for truth in ("stage", "loss", "fraud"):
+            rows.columns.pop(truth, None)
         parts.append(rows)
     return join(parts)
 
@@ -129,9 +131,4 @@ def _within(setting: Setting, rows: Rows) -> Rows:
 
 
 def _place(code: str) -> int:
-    from riskweave.simulation.world import SCENARIOS
-
     return SCENARIOS.index(code) + 1
-
-
-Kind = Typology | Lookalike

@@ -31,23 +31,10 @@ from riskweave.simulation.columns import (
 )
 from riskweave.simulation.mix import Array
 from riskweave.simulation.rows import NULL, Rows, join
+from riskweave.simulation.stories import SCENARIOS
 from riskweave.simulation.trade import STAGES, Setting, Span, Trade
 
 __all__ = ["SCENARIOS", "entities", "schema", "simulate", "stream", "typologies"]
-
-SCENARIOS = (
-    "enterprise_loan",
-    "credit_card",
-    "forex_trading",
-    "wealth_product",
-    "atm_netbank",
-    "interbank_derivatives",
-    "aml_kyc",
-    "insurance_claims",
-    "cyber_security",
-    "ecny_wallet",
-    "ecommerce_payment",
-)
 
 EVENTS_MAX = 200_000_000
 DAYS_MAX = 730

@@ -332,9 +332,9 @@ def lateral_movement(cast: Cast) -> Rows:
     )
     parts = []
     for rows, which, name in (
-        (joined, np.arange(steps.size), "act"),
+        (joined, np.arange(steps.size), "access"),
         (entered, np.arange(steps.size), "access"),
-        (raised, some, "prepare"),
+        (raised, some, "act"),
     ):
         rows["of"], rows["stage"], rows["loss"] = steps.of_campaign[which], stage(name), 400_000
         parts.append(rows)

@@ -213,14 +213,14 @@ def default(cast: Cast) -> Rows:
     pays = ~asks & ~tells
     parts = []
     for which, made, name in (
-        (asks, application(cast, rng, firm, at, health=health, greed=1.15), "act"),
+        (asks, application(cast, rng, firm, at, health=health, greed=1.15), "access"),
         (tells, report(cast, rng, firm, at, health=health, late=3.0), "build_up"),
         (pays, repayment(cast, rng, firm, at, health=health, short=0.35), "build_up"),
     ):
         rows = made.take(which)
         rows["of"], rows["stage"] = steps.of_campaign[which], stage(name)
         rows["loss"] = (
-            rows["amount"] * 45 // 100 if name == "act" else rows["due"] * 3 if "due" in rows else 0
+            rows["amount"] * 45 // 100 if name == "access" else rows["due"] * 3 if "due" in rows else 0
         )
         parts.append(rows)
     return join(parts)

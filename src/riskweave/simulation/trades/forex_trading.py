@@ -295,7 +295,7 @@ def spoofing(cast: Cast) -> Rows:
     return join(
         [
             _of(made, steps.of_campaign, "prepare"),
-            _of(gone, steps.of_campaign, "cover"),
+            _of(gone, steps.of_campaign, "prepare"),
             _of(own, every, "act"),
             _of(won, every, "cash_out"),
         ]
