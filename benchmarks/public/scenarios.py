@@ -74,6 +74,7 @@ def evaluate(mapping: Row, rows: list[Row], accounts: list[Row] | None = None) -
         found["by_event"] = judged(truth, score, stopped)
     if accounts is not None:
         found["by_account"] = by_account(events, accounts, score, stopped)
+        found["accounts_by_rule"] = accounts_by_rule(events, accounts, decided)
     for name in mapping.get("each", {}):
         found[f"by_{name}"] = spread(events, name, decided.action)
     return found
@@ -160,6 +161,17 @@ def by_account(events: list[Row], accounts: list[Row], score: Any, stopped: Any)
             worst[who] = max(worst[who], score[k])
             touched[who] |= bool(stopped[k])
     return judged(np.array([bool(each["isFraud"]) for each in accounts]), worst, touched)
+
+
+def accounts_by_rule(events: list[Row], accounts: list[Row], decided: Decisions) -> Row:
+    """Return for each rule how many accounts took part in its transfers, and how many of these are planted."""
+    guilty = {f"a{each['nodeid']}" for each in accounts if each["isFraud"]}
+    names, start = list(decided.rule_ids), decided.hit_start.tolist()
+    seen: dict[str, set[str]] = {}
+    for k, event in enumerate(events):
+        for rule in decided.hit_rule[start[k] : start[k + 1]].tolist():
+            seen.setdefault(names[rule], set()).update((event["from_account"], event["to_account"]))
+    return {name: {"accounts": len(who), "planted": len(who & guilty)} for name, who in sorted(seen.items())}
 
 
 def spread(events: list[Row], name: str, action: Any) -> Row:
