@@ -415,6 +415,19 @@ The parser fuzz {"passed" if result["passed"] else "**failed**"} in {result["sec
 """
 
 
+def simulation(result: Result) -> str:
+    rows = [("scenario", "events/s"), *((name, short(rate)) for name, rate in result["per_s"].items())]
+    file = result["file"]
+    return f"""## The simulated world
+
+Labelled events of each scenario made in memory, {result["events"]:,} at a time, per second of processor time:
+
+{table(*rows)}
+`riskweave simulate {file["scenario"]} --events {file["events"]}` writes {file["bytes"] / 1e6:.0f} MB of Parquet at {short(file["per_s"])}
+events/s with at most {file["peak_mb"]:.0f} MB of memory in use, {file["peak_mb_start"]:.0f} MB of it for {file["events_start"]:,} events already.
+"""
+
+
 SECTIONS: dict[str, Callable[[Result], str]] = {
     "windows": windows,
     "rules": rules,
@@ -429,6 +442,7 @@ SECTIONS: dict[str, Callable[[Result], str]] = {
     "networks": networks,
     "explanation": explanation,
     "fuzz": fuzz,
+    "simulation": simulation,
 }
 
 

@@ -13,6 +13,7 @@ handbook  the Handbook's features, compared with the oracle
 networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals compared; compiled posteriors
 explanation  a full explanation of a decision  beside the decision itself
 fuzz      a hundred thousand hostile expressions
+simulation  events of each scenario; five million to a file
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
 """
@@ -42,6 +43,7 @@ NAMES = (
     "networks",
     "explanation",
     "fuzz",
+    "simulation",
 )
 
 

@@ -4,8 +4,8 @@
     python benchmarks/public/scenarios.py amlsim TX.parquet --accounts NODES.parquet
 
 MAPPING is a name in `mappings/` or a file of your own. Where the set has a truth: AUC of the decision's
-probability, and how many frauds and good events were not passed. With `--accounts`: accounts are judged, each by
-the greatest probability of a transfer that it took part in, and as caught where one was not passed.
+probability, and how many frauds and good events were not passed. With `--accounts`: accounts are judged,
+each by the greatest probability of a transfer that it took part in, and as caught where one was not passed.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def evaluate(mapping: Row, rows: list[Row], accounts: list[Row] | None = None) -
     if accounts is not None:
         found["by_account"] = by_account(events, accounts, score, stopped)
         found["accounts_by_rule"] = accounts_by_rule(events, accounts, decided)
-    for name in mapping.get("each", {}):
-        found[f"by_{name}"] = spread(events, name, decided.action)
+    if "tell" in mapping:
+        found["told"] = spread(events, mapping["tell"], decided.action)
     return found
 
 
@@ -164,7 +164,7 @@ def by_account(events: list[Row], accounts: list[Row], score: Any, stopped: Any)
 
 
 def accounts_by_rule(events: list[Row], accounts: list[Row], decided: Decisions) -> Row:
-    """Return for each rule how many accounts took part in its transfers, and how many of these are planted."""
+    """Return how many accounts took part in each rule's transfers, and how many of them are planted."""
     guilty = {f"a{each['nodeid']}" for each in accounts if each["isFraud"]}
     names, start = list(decided.rule_ids), decided.hit_start.tolist()
     seen: dict[str, set[str]] = {}
@@ -174,13 +174,12 @@ def accounts_by_rule(events: list[Row], accounts: list[Row], decided: Decisions)
     return {name: {"accounts": len(who), "planted": len(who & guilty)} for name, who in sorted(seen.items())}
 
 
-def spread(events: list[Row], name: str, action: Any) -> Row:
-    """Return the actions for each value of a field and each level of the investor."""
+def spread(events: list[Row], names: list[str], action: Any) -> Row:
+    """Return the actions for each combination of some fields' values."""
     counts: dict[str, Counter[str]] = {}
     for event, number in zip(events, action.tolist(), strict=True):
-        counts.setdefault(f"{name} {event[name]}, investor {event['investor_risk']}", Counter())[
-            ACTIONS[number]
-        ] += 1
+        key = ", ".join(f"{name} {event[name]}" for name in names)
+        counts.setdefault(key, Counter())[ACTIONS[number]] += 1
     return {key: dict(value) for key, value in sorted(counts.items())}
 
 

@@ -174,9 +174,11 @@ def _blocks(trade: Trade, wish: Wish) -> Iterator[pa.Table]:
     setting = Setting(wish.seed, lives, wish.people, wish.days, wish.drift)
     share = trade.fraud_share if wish.fraud_share is None else wish.fraud_share
     frauds = round(wish.events * share)
+    usual = 0.01 if wish.fraud_share is None else wish.fraud_share
+    stories = round(wish.events * usual / attacks.STORY_EVERY)
     special = join(
         [
-            attacks.attacks(trade, setting, frauds, wish.leave_out, wish.label_delay),
+            attacks.attacks(trade, setting, frauds, stories, wish.leave_out, wish.label_delay),
             attacks.lookalikes(trade, setting, wish.events - frauds),
         ]
     )

@@ -329,7 +329,7 @@ def _into(
     agent: Array | None = None,
     name: str = "act",
 ) -> Rows:
-    """Return sessions of somebody else: tries, a login, a device bound, a limit raised, a payee, transfers."""
+    """Return sessions of somebody else: tries, a login, a device, a limit, a payee, transfers."""
     rng, who, n = cast.rng, cast.customer, cast.size
     session = mix(cast.number, 100) % 10**11
     parts = []
@@ -562,7 +562,7 @@ def new_phone(cast: Cast) -> Rows:
     """A new phone: codes fail once, the device is bound, and somebody new is paid, often a lot."""
     city = cast.city
     day = day_of(cast.start)
-    rows = _into(
+    return _into(
         cast,
         bind=0.9,
         limit=0.3,
@@ -576,7 +576,6 @@ def new_phone(cast: Cast) -> Rows:
         pause=40.0,
         on_call=0.06,
     )
-    return rows
 
 
 def large_purchase(cast: Cast) -> Rows:
@@ -585,7 +584,7 @@ def large_purchase(cast: Cast) -> Rows:
     day = day_of(cast.start)
     hour = ((9 + 10 * share(cast.number, 109)) * HOUR_MS).astype(np.int64)
     cast = Cast(**{**cast.__dict__, "start": cast.start // DAY_MS * DAY_MS + hour})
-    rows = _into(
+    return _into(
         cast,
         bind=0.03,
         limit=0.5,
@@ -599,7 +598,6 @@ def large_purchase(cast: Cast) -> Rows:
         pause=30.0,
         on_call=0.2,
     )
-    return rows
 
 
 def forgotten_password(cast: Cast) -> Rows:

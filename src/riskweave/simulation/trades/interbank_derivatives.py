@@ -420,7 +420,7 @@ def settlement_delay(cast: Cast) -> Rows:
 
 def _office(at: Array) -> Array:
     """Move moments into office hours, keeping their order within a day."""
-    return at // DAY_MS * DAY_MS + 7 * HOUR_MS + (at % DAY_MS) * 11 // 24
+    return np.asarray(at // DAY_MS * DAY_MS + 7 * HOUR_MS + (at % DAY_MS) * 11 // 24)
 
 
 def _of(rows: Rows, steps: Steps, name: str, part: int, what: str = "amount") -> Rows:
