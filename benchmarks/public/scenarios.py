@@ -91,7 +91,9 @@ def mapped(mapping: Row, rows: list[Row]) -> tuple[list[Row], np.ndarray[Any, An
         event = {name: read(row, number) for name, read in readers.items()}
         at, fraud = when(row, number), _fraud(mapping.get("truth"), row)
         variants = [{}] if not copies else [{k: v} for k, values in copies.items() for v in values]
-        made += [(at, {**event, **extra, "type": mapping["type"]}, fraud) for extra in variants]
+        for k, extra in enumerate(variants):
+            apart = {name: f"{event[name]}-{k}" for name in mapping.get("apart", ())}  # nobody twice
+            made.append((at, {**event, **extra, **apart, "type": mapping["type"]}, fraud))
     made.sort(key=lambda each: each[0])
     events = [{**event, "event_id": f"x{k}", "at": at.isoformat()} for k, (at, event, _) in enumerate(made)]
     truth = None if "truth" not in mapping else np.array([fraud for _, _, fraud in made])
