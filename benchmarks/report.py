@@ -405,6 +405,28 @@ to find what would have changed it.
 {table(*rows)}"""
 
 
+def scenarios(result: Result) -> str:
+    rows = [("scenario", "frauds", "caught", "good bothered", "net: policy", "rules alone", "model alone")]
+    for code, each in result["scenarios"].items():
+        rows.append(
+            (
+                code,
+                f"{each['frauds']:,}",
+                f"{each['policy']['recall']:.1%}",
+                f"{each['policy']['false_positive_rate']:.1%}",
+                *(f"{each[way]['net']:,.0f} {each['currency']}" for way in ("policy", "rules", "model")),
+            )
+        )
+    return f"""## What the scenarios are worth
+
+{result["events"]:,} simulated events each, of a city that the shipped models have never seen; the second half of its
+time judges. Net is loss prevented less what it costs good customers, against letting everything pass
+([scenarios.md](scenarios.md)).
+
+{table(*rows)}
+"""
+
+
 def fuzz(result: Result) -> str:
     said = "\n".join(f"    {line}" for line in result["said"])
     return f"""## Hostile expressions
@@ -441,6 +463,7 @@ SECTIONS: dict[str, Callable[[Result], str]] = {
     "handbook": handbook,
     "networks": networks,
     "explanation": explanation,
+    "scenarios": scenarios,
     "fuzz": fuzz,
     "simulation": simulation,
 }

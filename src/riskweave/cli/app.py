@@ -340,6 +340,16 @@ def scenario_train(
     scenario.train(codes or [], out, as_json)
 
 
+@scenarios.command("record")
+def scenario_record(
+    codes: Annotated[list[str] | None, typer.Argument(metavar="CODE...", help="All by default.")] = None,
+) -> None:
+    """Write expected.json and the README's numbers anew, by each scenario's own trial."""
+    from riskweave.cli import scenario
+
+    scenario.record(codes or [])
+
+
 @app.command()
 def simulate(
     scenario: Annotated[

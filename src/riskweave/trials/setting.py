@@ -90,3 +90,10 @@ def simulate(code: str, events: int, seed: int, days: int, frauds: float | None)
     each = scenario(code).setting.events_each
     people = None if each is None else max(events // each, 50)
     return world.simulate(code, events, seed, days=days, fraud_share=frauds, people=people)
+
+
+def typologies(code: str) -> tuple[str, ...]:
+    """Return the kinds of attack of a scenario's world."""
+    from riskweave.simulation import world
+
+    return world.typologies(code)

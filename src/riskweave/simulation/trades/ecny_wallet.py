@@ -246,6 +246,8 @@ def mule_network(cast: Cast) -> Rows:
 
     who = member(opened, opened.number)
     at = opened.times(opened.gaps(30 + 600 * opened.each(cast.skill)))
+    # All wallets are there before the money moves.
+    at = np.minimum(at, opened.each(cast.start) + 20 * HOUR_MS)
     made = opening(
         cast,
         who,
