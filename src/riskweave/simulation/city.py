@@ -153,8 +153,8 @@ class City:
 
     @cached_property
     def sanctioned(self) -> tuple[pa.Array, pa.Array]:
-        """English and Chinese names of those that nobody may pay."""
-        numbers = np.arange(SANCTIONED) + 77_000_000 + self.seed % 1_000_003 * 1_000_000
+        """English and Chinese names of those that nobody may pay: one list in every world."""
+        numbers = np.arange(SANCTIONED) + 77_000_000
         return names.people(numbers, mix(numbers, 27) % 10 < 4)
 
     @cached_property
@@ -162,7 +162,7 @@ class City:
         """Days of birth as text; after the customers' come the sanctioned, as their names do."""
         born = np.datetime64("2026-01-01") - (self.age * 365 + mix(self._salted(CUSTOMERS), 28) % 365)
         numbers = np.repeat(np.arange(SANCTIONED), names.SPELLINGS)
-        listed = np.datetime64("1950-01-01") + mix(numbers, self.seed, 29) % 16_000
+        listed = np.datetime64("1950-01-01") + mix(numbers, 29) % 16_000
         days = np.concatenate([born, listed]).astype("datetime64[D]")
         return pa.array(days).cast(pa.string())
 

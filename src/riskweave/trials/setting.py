@@ -28,6 +28,7 @@ class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     first `history` of the time fills the policy's memory, the rest judges. The policy's reviewers are
     as many as that city needs: a larger one has more of them. The shipped model learns from another
     city, `model_events` from `model_seed`. `unknown` are the typologies left out of training in turn.
+    `events_each`: how many events a person has, where not as many as the world would give (claims are rare).
     `network`: the nodes of network.bif and their parents beside `fraud`.
     """
 
@@ -35,6 +36,7 @@ class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     days: int = 60
     seed: int = 7
     frauds: float | None = None
+    events_each: int | None = None
     history: float = 0.5
     model: str = "gbdt"
     model_events: int = 80_000
@@ -85,7 +87,9 @@ def simulate(code: str, events: int, seed: int, days: int, frauds: float | None)
     """Return the world's table of a scenario."""
     from riskweave.simulation import world
 
-    return world.simulate(code, events, seed, days=days, fraud_share=frauds)
+    each = scenario(code).setting.events_each
+    people = None if each is None else max(events // each, 50)
+    return world.simulate(code, events, seed, days=days, fraud_share=frauds, people=people)
 
 
 def typologies(code: str) -> tuple[str, ...]:
