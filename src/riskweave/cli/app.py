@@ -362,6 +362,53 @@ def measure_liquidity(
     measures.liquidity(file, reserve, out, valid_from, as_json)
 
 
+scenarios = typer.Typer(
+    name="scenario", help="Ready policies: list them, put them on trial.", no_args_is_help=True
+)
+app.add_typer(scenarios)
+Code = Annotated[str, typer.Argument(metavar="CODE", help="A scenario; see `riskweave scenario list`.")]
+
+
+@scenarios.command("list")
+def scenario_list(as_json: Json = False) -> None:
+    """List the ready policies."""
+    from riskweave.cli import scenario
+
+    scenario.list_all(as_json)
+
+
+@scenarios.command("evaluate")
+def scenario_evaluate(
+    code: Code,
+    seed: Annotated[int | None, typer.Option(help="Which city; the scenario's own by default.")] = None,
+    events: Annotated[int | None, typer.Option(min=1_000, max=5_000_000, help="How many events.")] = None,
+    unknown: Annotated[
+        str | None,
+        typer.Option(help="Typologies to leave out of training, with commas between; '' for none."),
+    ] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Learn from this city's history; needs riskweave[train].")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a ready policy on trial in a simulated city: what it catches, whom it bothers, what it saves."""
+    from riskweave.cli import scenario
+
+    scenario.evaluate(code, seed, events, unknown, retrain, as_json)
+
+
+@scenarios.command("train")
+def scenario_train(
+    codes: Annotated[list[str] | None, typer.Argument(metavar="CODE...", help="All by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Another folder than the scenario's own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train the light models that the ready policies ship with; needs riskweave[train]."""
+    from riskweave.cli import scenario
+
+    scenario.train(codes or [], out, as_json)
+
+
 @app.command()
 def simulate(
     scenario: Annotated[str, typer.Argument(help="Which world: `starter`.")] = "starter",

@@ -109,9 +109,9 @@ def _whole(words: int) -> int:
 
 def _give_back(state: FeaturesState, begin: int, words: int) -> None:
     """Give words of the heap to its free lists, in the largest chunks that fit."""
-    for number in range(chunks.CLASSES - 1, -1, -1):
+    for number in range(chunks.CLASSES - 1, int(chunks.class_of(8)) - 1, -1):
         size = int(chunks.class_words(number))
-        while 8 <= size <= words and size % 8 == 0:
+        while size <= words and size % 8 == 0:
             state.heap[begin] = state.meta[chunks.LISTS + number]
             state.meta[chunks.LISTS + number] = begin
             state.meta[chunks.FREE_WORDS] += size

@@ -1,1 +1,1 @@
-"""Labelled event streams from one seed."""
+"""One city from one seed: labelled event streams of eleven trades in which the same people live."""
