@@ -38,7 +38,7 @@ def product_of(risk: Array, number: Array) -> Array:
 def profile(setting: Setting, who: Array) -> Array:
     """Return the risk class that suits somebody, 1..5."""
     city = setting.city
-    old = np.where(city.age[who] > 65, -0.8, np.where(city.age[who] > 75, -1.5, 0.0))
+    old = np.select([city.age[who] > 75, city.age[who] > 65], [-1.5, -0.8], 0.0)
     return np.clip(np.rint(1 + 4 * city.appetite[who] + old), 1, 5).astype(np.int64)
 
 
