@@ -19,6 +19,8 @@ from riskweave.engine.decisions import Kept
 from riskweave.errors import RiskweaveError
 from riskweave.kernels.decide import OUT_SET, OUT_TEST
 
+BLOCK = 3
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -29,6 +31,7 @@ class Prices:
 
     costs: list[Costs]
     priced: list[tuple[bool, ...]]
+    tests: dict[int, Test]
 
     @classmethod
     def of(cls, kept: Kept | None) -> Prices:
@@ -47,12 +50,19 @@ class Prices:
         # What a review really costs; the price of the reviewers' time is no money that anyone pays.
         costs = [Costs(bounded([*column, 0.0])) for column in numbers.T.tolist()]
         priced = [tuple(bool(each) for each in row) for row in plan.priced]
-        return cls(costs, [priced[s] for s in chosen.tolist()])
+        tests = {each.action: each for each in reversed(plan.tests) if each.action > 0}
+        return cls(costs, [priced[s] for s in chosen.tolist()], tests)
 
     def worth(self, event: int, action: int, fraud: bool, loss: float) -> float:
-        """Return what an action was worth against PASS; an action without a price does nothing."""
-        if action == 0 or not self.priced[event][action]:
+        """Return what an action was worth against PASS.
+
+        An action without a price of its own is the test that asks for it: an alarm then refuses. Without
+        such a test it does nothing.
+        """
+        if action == 0:
             return 0.0
+        if not self.priced[event][action]:
+            return self._tested(event, action, fraud, loss)
         costs = self.costs[event]
         if not fraud:
             return costs.ends(ACTIONS[action])[1] - costs.ends("PASS")[1]
@@ -60,6 +70,15 @@ class Prices:
         numbers[:2], numbers[5] = [loss, 0.0], 0.0  # amount, recovery; fine
         truth = Costs(tuple(numbers))
         return truth.ends(ACTIONS[action])[0] - truth.ends("PASS")[0]
+
+    def _tested(self, event: int, action: int, fraud: bool, loss: float) -> float:
+        test = self.tests.get(action)
+        if test is None:
+            return 0.0
+        alarm = sum(
+            if_fraud if fraud else if_not for _, if_fraud, if_not in test.results if if_fraud > if_not
+        )
+        return alarm * self.worth(event, BLOCK, fraud, loss) - max(test.cost.const, 0.0)
 
     def after_test(
         self, event: int, test: Test, cost: float, belief: float, fraud: bool, loss: float

@@ -1,7 +1,8 @@
 """The small network of a scenario: its signs' states are the policy's, how likely they are is counted.
 
 `trial.json` names the nodes and their parents beside `fraud`; states come from the policy's evidence. A
-row of few cases leans on what the sign says without its other parents, as if of `LEAN` cases.
+row of few cases leans, as if of `LEAN` cases, on what the sign says given its other parents alone:
+then it adds nothing to them, and correlated signs are not counted twice.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from riskweave.policy.policy import Policy
 
 NETWORK_FILE = "network.bif"
 TARGET = "fraud"
-# How many cases the simpler table counts for, and each state before any case.
+# How many cases the row without `fraud` counts for, and what is known before any case.
 LEAN, BEFORE = 20.0, 0.5
 
 Ints = NDArray[np.int64]
@@ -100,8 +101,12 @@ def _counted(
     known = np.all([seen[each] < size for each, size in zip(axes, shape, strict=True)], axis=0)
     counts = np.zeros(shape)
     np.add.at(counts, tuple(seen[each][known] for each in axes), 1.0)
-    simple = counts.sum(axis=tuple(range(1, len(others) + 1))) + BEFORE
-    simple /= simple.sum(axis=-1, keepdims=True)
-    lean = LEAN * simple.reshape(2, *([1] * len(others)), shape[-1])
+    marginal = counts.reshape(-1, shape[-1]).sum(axis=0) + BEFORE
+    if not others:
+        plain: NDArray[np.float64] = counts + BEFORE * marginal / marginal.sum()
+        return plain / plain.sum(axis=-1, keepdims=True)
+    # A row of few cases says what its other parents say alone, which adds nothing about fraud.
+    alike = counts.sum(axis=0, keepdims=True) + BEFORE * marginal / marginal.sum()
+    lean = LEAN * alike / alike.sum(axis=-1, keepdims=True)
     rows: NDArray[np.float64] = (counts + lean) / (counts + lean).sum(axis=-1, keepdims=True)
     return rows

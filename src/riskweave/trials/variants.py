@@ -11,8 +11,8 @@ from riskweave.policy.policy import Policy
 
 # What a feature may need; enough to make a training set, before there is any model.
 OF_FEATURES = ("policy", "events", "entities", "constants", "lists", "features")
-# Parts of the section `decision:` that say what actions bring, not what to believe or to forbid.
-OF_COSTS = ("prior", "costs", "amounts", "assume", "capacity")
+# Parts of the section `decision:` that say what actions and tests bring, not what to believe or forbid.
+OF_COSTS = ("prior", "costs", "amounts", "assume", "tests", "ask", "capacity")
 
 
 def features_alone(policy: Policy) -> Policy:
