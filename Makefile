@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test check format lint types imports unit bench soak clean
+.PHONY: setup demo test check format lint types imports unit bench soak scenario-models clean
 
 setup: $(STAMP)
 
@@ -48,6 +48,10 @@ $(VENV)/.bench: $(STAMP)
 
 soak: $(VENV)/.bench
 	PYTHONPATH=. $(BIN)/python -m benchmarks.suite.soak
+
+scenario-models: $(STAMP)
+	$(BIN)/riskweave scenario train
+	$(BIN)/riskweave scenario record
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -405,6 +405,28 @@ to find what would have changed it.
 {table(*rows)}"""
 
 
+def scenarios(result: Result) -> str:
+    rows = [("scenario", "frauds", "caught", "good bothered", "net: policy", "rules alone", "model alone")]
+    for code, each in result["scenarios"].items():
+        rows.append(
+            (
+                code,
+                f"{each['frauds']:,}",
+                f"{each['policy']['recall']:.1%}",
+                f"{each['policy']['false_positive_rate']:.1%}",
+                *(f"{each[way]['net']:,.0f} {each['currency']}" for way in ("policy", "rules", "model")),
+            )
+        )
+    return f"""## What the scenarios are worth
+
+{result["events"]:,} simulated events each, of a city that the shipped models have never seen; the second half of its
+time judges. Net is loss prevented less what it costs good customers, against letting everything pass
+([scenarios.md](scenarios.md)).
+
+{table(*rows)}
+"""
+
+
 def fuzz(result: Result) -> str:
     said = "\n".join(f"    {line}" for line in result["said"])
     return f"""## Hostile expressions
@@ -412,6 +434,19 @@ def fuzz(result: Result) -> str:
 The parser fuzz {"passed" if result["passed"] else "**failed**"} in {result["seconds"]:.0f} s:
 
 {said}
+"""
+
+
+def simulation(result: Result) -> str:
+    rows = [("scenario", "events/s"), *((name, short(rate)) for name, rate in result["per_s"].items())]
+    file = result["file"]
+    return f"""## The simulated world
+
+Labelled events of each scenario made in memory, {result["events"]:,} at a time, per second of processor time:
+
+{table(*rows)}
+`riskweave simulate {file["scenario"]} --events {file["events"]}` writes {file["bytes"] / 1e6:.0f} MB of Parquet at {short(file["per_s"])}
+events/s with at most {file["peak_mb"]:.0f} MB of memory in use, {file["peak_mb_start"]:.0f} MB of it for {file["events_start"]:,} events already.
 """
 
 
@@ -428,7 +463,9 @@ SECTIONS: dict[str, Callable[[Result], str]] = {
     "handbook": handbook,
     "networks": networks,
     "explanation": explanation,
+    "scenarios": scenarios,
     "fuzz": fuzz,
+    "simulation": simulation,
 }
 
 

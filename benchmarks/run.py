@@ -12,7 +12,9 @@ growth    events/s against rules, features, entities, window length, state size 
 handbook  the Handbook's features, compared with the oracle
 networks  public Bayesian networks       beside pyAgrum and pgmpy, marginals compared; compiled posteriors
 explanation  a full explanation of a decision  beside the decision itself
+scenarios every scenario in a simulated city  beside its rules and its model alone, in money
 fuzz      a hundred thousand hostile expressions
+simulation  events of each scenario; five million to a file
 
 Results go to benchmarks/results; then docs/performance.md is written anew from all that are there.
 """
@@ -41,7 +43,9 @@ NAMES = (
     "handbook",
     "networks",
     "explanation",
+    "scenarios",
     "fuzz",
+    "simulation",
 )
 
 

@@ -409,17 +409,67 @@ def scenario_train(
     scenario.train(codes or [], out, as_json)
 
 
+@scenarios.command("record")
+def scenario_record(
+    codes: Annotated[list[str] | None, typer.Argument(metavar="CODE...", help="All by default.")] = None,
+) -> None:
+    """Write expected.json and the README's numbers anew, by each scenario's own trial."""
+    from riskweave.cli import scenario
+
+    scenario.record(codes or [])
+
+
 @app.command()
 def simulate(
-    scenario: Annotated[str, typer.Argument(help="Which world: `starter`.")] = "starter",
-    events: Annotated[int, typer.Option(min=100, max=50_000_000, help="How many events.")] = 100_000,
+    scenario: Annotated[
+        str, typer.Argument(help="`starter`, one of the eleven scenarios, or `all`.")
+    ] = "starter",
+    events: Annotated[
+        int, typer.Option(min=100, max=50_000_000, help="How many events (of each scenario).")
+    ] = 100_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
-    out: Annotated[Path, typer.Option(help="A .parquet, .csv or .jsonl file.")] = Path("payments.parquet"),
+    out: Annotated[
+        Path | None, typer.Option(help="A .parquet, .csv or .jsonl file; for `all` a folder.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="How many days from 2026-01-01 on.")] = None,
+    fraud_share: Annotated[
+        float | None,
+        typer.Option(help="Which share of the events is fraudulent; the scenario's own by default."),
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(help="A kind of attack that does not happen; may be repeated.")
+    ] = None,
+    drift: Annotated[float, typer.Option(help="How much the world changes by the end, 0 to 1.")] = 0.0,
+    season: Annotated[float, typer.Option(help="How much holidays matter, 0 to 3.")] = 1.0,
+    label_delay: Annotated[
+        float | None,
+        typer.Option(help="Days until the truth is usually known; each attack's own by default."),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="So many events a second, live, as JSON Lines on standard output.")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="Ask a service instead: http://HOST/api/risk/evaluate (key: RISKWEAVE_API_KEY)."),
+    ] = None,
 ) -> None:
-    """Write a labelled stream of simulated events."""
-    from riskweave.cli import commands
+    """Write a labelled stream of simulated events, or send it live."""
+    from riskweave.cli import simulate as simulation
 
-    commands.simulate(scenario, events, seed, out)
+    simulation.run(
+        scenario,
+        events,
+        seed,
+        out,
+        days,
+        fraud_share,
+        leave_out or [],
+        drift,
+        season,
+        label_delay,
+        rate,
+        to,
+    )
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from riskweave.errors import LimitError, PolicyError, PolicyErrors, RiskweaveError
+from riskweave.errors import PolicyError, PolicyErrors, RiskweaveError
 
 if TYPE_CHECKING:
     from riskweave.engine.engine import Engine
@@ -289,27 +289,3 @@ def print_report(report: Report) -> None:
             for name, hits in ranked:
                 table.add_row(name, f"{hits:,}")
             console.print(table)
-
-
-def simulate(scenario: str, events: int, seed: int, out: Path) -> None:
-    """Write a simulated stream."""
-    import pyarrow.csv as csv
-    import pyarrow.parquet as pq
-
-    from riskweave.simulation.payments import payments
-
-    if scenario != "starter":
-        raise RiskweaveError(f"there is no world `{scenario}`; there is: starter")
-    table = payments(events, seed)
-    if out.suffix == ".parquet":
-        pq.write_table(table, out, compression="zstd")
-    elif out.suffix == ".csv":
-        csv.write_csv(table, out)
-    elif out.suffix == ".jsonl":
-        with out.open("w", encoding="utf-8") as stream:
-            for record in table.to_pylist():
-                record["at"] = record["at"].isoformat()
-                stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-    else:
-        raise LimitError(f"`{out}`: write a .parquet, .csv or .jsonl file")
-    console.print(f"{events:,} events in {out}", highlight=False)

@@ -80,6 +80,22 @@ def train(names: list[str], out: Path | None, as_json: bool) -> None:
         )
 
 
+def record(names: list[str]) -> None:
+    """Write expected.json and the README's numbers of scenarios, each by its own trial."""
+    from riskweave.trials.evaluate import evaluate as judge
+    from riskweave.trials.numbers import write_numbers
+    from riskweave.trials.setting import codes, scenario
+
+    for code in names or codes():
+        found = judge(scenario(code))
+        write_numbers(scenario(code), found)
+        console.print(
+            f"{code}: net {found['policy']['net']:,.0f} {found['currency']}; rules alone "
+            f"{found['rules']['net']:,.0f}, model alone {found['model']['net']:,.0f}",
+            highlight=False,
+        )
+
+
 def _print(found: dict[str, Any]) -> None:
     test = found["test"]
     console.print(

@@ -9,20 +9,27 @@ import numpy as np
 from riskweave.simulation.clock import DAY_MS, START_MS
 from riskweave.simulation.mix import Array, mix, share
 from riskweave.simulation.rows import NULL, Rows, join
-from riskweave.simulation.stories import STORIES
-from riskweave.simulation.trade import Cast, Lookalike, Setting, Trade, Typology
+from riskweave.simulation.stories import SCENARIOS, STORIES
+from riskweave.simulation.trade import Cast, Setting, Trade, Typology
 
 # Numbers of campaigns: stories come first, then a scenario's own, a million for each.
 OWN = 1_000_000
-# A story's events are about this share of the fraud in each scenario that it touches.
-STORY_SHARE = 0.02
-STORY_EVENTS = 10
+# Of so many fraudulent events, one story is told.
+STORY_EVERY = 180
 
 
 def attacks(
-    trade: Trade, setting: Setting, frauds: int, leave_out: Collection[str], label_delay: float | None
+    trade: Trade,
+    setting: Setting,
+    frauds: int,
+    stories: int,
+    leave_out: Collection[str],
+    label_delay: float | None,
 ) -> Rows:
-    """Return all the campaigns of a scenario, about `frauds` fraudulent events, with their ground truth."""
+    """Return all the campaigns of a scenario, about `frauds` fraudulent events, with their ground truth.
+
+    `stories` is how often each story is told; it must be the same for all scenarios.
+    """
     kept = [each for each in trade.typologies if each.name not in leave_out]
     if not kept or frauds <= 0:
         return Rows(0)
@@ -32,7 +39,7 @@ def attacks(
     for code, typology in enumerate(trade.typologies, 1):
         if typology in kept:
             wanted = frauds * typology.share / whole
-            parts.append(_campaigns(trade, typology, code, setting, wanted, frauds, scale))
+            parts.append(_campaigns(trade, typology, code, setting, wanted, stories, scale))
     return join(parts)
 
 
@@ -42,8 +49,12 @@ def lookalikes(trade: Trade, setting: Setting, events: int) -> Rows:
     for code, kind in enumerate(trade.lookalikes):
         rng = np.random.default_rng([setting.seed, _place(trade.code), 3, code])
         count = round(events * kind.share / kind.size)
+        if not count:
+            continue
         cast = _cast(setting, rng, np.arange(count) + (50 + code) * OWN, count)
         rows = _within(setting, kind.make(cast))
+        for truth in ("stage", "loss", "fraud"):
+            rows.columns.pop(truth, None)
         parts.append(rows)
     return join(parts)
 
@@ -54,10 +65,9 @@ def usual_delay(trade: Trade) -> float:
     return sum(each.share * each.delay_days for each in trade.typologies) / total
 
 
-def stories_of(trade: str, typology: str, setting: Setting, frauds: int) -> list[tuple[Array, int]]:
+def stories_of(trade: str, typology: str, count: int) -> list[tuple[Array, int]]:
     """Return the numbers of the campaigns that come from stories, and how long after their story's start."""
     found = []
-    count = max(1, round(frauds * STORY_SHARE / STORY_EVENTS))
     for place, story in enumerate(STORIES):
         # What happens with whom must not depend on the scenario that asks.
         numbers = np.arange(count) * len(STORIES) + place
@@ -68,10 +78,10 @@ def stories_of(trade: str, typology: str, setting: Setting, frauds: int) -> list
 
 
 def _campaigns(
-    trade: Trade, typology: Typology, code: int, setting: Setting, wanted: float, frauds: int, scale: float
+    trade: Trade, typology: Typology, code: int, setting: Setting, wanted: float, stories: int, scale: float
 ) -> Rows:
     rng = np.random.default_rng([setting.seed, _place(trade.code), 2, code])
-    told = stories_of(trade.code, typology.name, setting, frauds)
+    told = stories_of(trade.code, typology.name, stories)
     numbers = np.concatenate([np.zeros(0, np.int64), *(each for each, _ in told)])
     after = np.concatenate([np.zeros(0, np.int64), *(np.full(len(each), lag) for each, lag in told)])
     spare = max(wanted - len(numbers) * typology.size, 0.0)
@@ -88,7 +98,9 @@ def _campaigns(
     made = np.bincount(of, weights=rows["fraud"], minlength=len(numbers))
     before = np.cumsum(made) - made
     taken = before + made / 2 <= wanted
-    taken[: max(len(numbers) - own, 1)] = True
+    taken[: len(numbers) - own] = True
+    # Where less than a campaign was asked for, there is one at times.
+    taken[0] |= share(setting.seed, code, 54)[0] < 4 * wanted / typology.size
     rows = rows.take(taken[of])
     of = rows["of"]
     guilty = rows["fraud"] > 0
@@ -97,7 +109,7 @@ def _campaigns(
     rows["campaign"] = numbers[of]
     rows["label_at"] = rows["at"] + (delay * DAY_MS).astype(np.int64)
     if "loss" not in rows:
-        rows["loss"] = rows["amount"] if "amount" in rows else 0
+        rows["loss"] = rows.columns.get("amount", np.zeros(rows.size, np.int64))
     rows["loss"] = np.where(guilty & (rows["loss"] != NULL), rows["loss"], 0)
     return rows
 
@@ -129,9 +141,4 @@ def _within(setting: Setting, rows: Rows) -> Rows:
 
 
 def _place(code: str) -> int:
-    from riskweave.simulation.world import SCENARIOS
-
     return SCENARIOS.index(code) + 1
-
-
-Kind = Typology | Lookalike

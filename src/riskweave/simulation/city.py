@@ -27,7 +27,7 @@ SANCTIONED = 120
 CENTRE = (48.86, 2.35)
 COUNTRIES = ("FR", "DE", "GB", "ES", "IT", "NL", "CN", "US", "BR", "NG", "TR", "TH", "AE", "RU", "HK", "CH")
 COUNTRY_PLACES = np.array(
-    [
+    (
         CENTRE,
         (52.5, 13.4),
         (51.5, -0.1),
@@ -36,9 +36,15 @@ COUNTRY_PLACES = np.array(
         (52.4, 4.9),
         (31.2, 121.5),
         (40.7, -74.0),
-    ]
-    + [(-23.5, -46.6), (6.5, 3.4), (41.0, 29.0), (13.8, 100.5), (25.2, 55.3), (55.8, 37.6), (22.3, 114.2)]
-    + [(47.4, 8.5)]
+        (-23.5, -46.6),
+        (6.5, 3.4),
+        (41.0, 29.0),
+        (13.8, 100.5),
+        (25.2, 55.3),
+        (55.8, 37.6),
+        (22.3, 114.2),
+        (47.4, 8.5),
+    )
 )
 # Where people come from, go to on holiday, and where attackers say they are.
 BORN = (70, 4, 3, 3, 3, 2, 9, 1, 1, 1, 1, 0.3, 0.2, 0.6, 0.5, 0.4)
@@ -202,7 +208,7 @@ class City:
 
     def ip_abroad(self, country: Array, number: Array) -> Array:
         """An address in a country, 172.16.0.0/12."""
-        return (172 << 24) + (16 << 16) + country * 65_536 + mix(self.seed, number, 15) % 65_536
+        return np.asarray((172 << 24) + (16 << 16) + country * 65_536 + mix(self.seed, number, 15) % 65_536)
 
     def ip(self, rng: np.random.Generator, who: Array, day: Array, abroad: Array) -> Array:
         """Where somebody's device is seen: at home, on the road, abroad, or behind a data centre."""
@@ -245,7 +251,7 @@ class City:
 
     def merchant_abroad(self, country: Array, merchant: Array) -> Array:
         """The merchant of a country that stands for one of the city's."""
-        return MERCHANTS + country * FOREIGN + mix(merchant, country, 25) % FOREIGN
+        return np.asarray(MERCHANTS + country * FOREIGN + mix(merchant, country, 25) % FOREIGN)
 
     def merchant(self, rng: np.random.Generator, who: Array, shops: int) -> Array:
         """Where somebody pays: mostly a dozen favourites, else anywhere popular."""
@@ -421,7 +427,7 @@ def company_owner(lives: City, company: Array) -> Array:
 
 def sanctioned_country(number: Array) -> Array:
     """The country of somebody on the sanctions list."""
-    return np.array([13, 12, 9, 10, 14, 6])[mix(number, 31) % 6]
+    return np.asarray(np.array([13, 12, 9, 10, 14, 6])[mix(number, 31) % 6])
 
 
 def bank_of(who: Array) -> Array:

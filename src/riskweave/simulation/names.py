@@ -17,7 +17,8 @@ _SURNAMES = _words(
     "Wang 王 Li 李 Zhang 张 Liu 刘 Chen 陈 Yang 杨 Huang 黄 Zhao 赵 Wu 吴 Zhou 周 Xu 徐 Sun 孙 Ma 马 Zhu 朱 "
     "Hu 胡 Guo 郭 He 何 Gao 高 Lin 林 Luo 罗 Zheng 郑 Liang 梁 Xie 谢 Song 宋 Tang 唐 Xu 许 Han 韩 Feng 冯 "
     "Deng 邓 Cao 曹 Peng 彭 Zeng 曾 Xiao 肖 Tian 田 Dong 董 Yuan 袁 Pan 潘 Yu 于 Jiang 蒋 Cai 蔡 Yu 余 Du 杜 "
-    "Ye 叶 Cheng 程 Su 苏 Wei 魏 Lü 吕 Ding 丁 Ren 任 Shen 沈 Yao 姚 Lu 卢 Jiang 姜 Cui 崔 Zhong 钟 Tan 谭 Lu "
+    "Ye 叶 Cheng 程 Su 苏 Wei 魏 Lü 吕 Ding 丁 Ren 任 "
+    "Shen 沈 Yao 姚 Lu 卢 Jiang 姜 Cui 崔 Zhong 钟 Tan 谭 Lu "
     "陆 Ouyang 欧阳 Situ 司徒 "
 )
 _GIVEN = _words(
@@ -28,15 +29,20 @@ _GIVEN = _words(
     "jia 佳 kun 坤 lan 兰 long 龙 "
 )
 _FIRST = _words(
-    "Emma 艾玛 Louis 路易 Anna 安娜 Paul 保罗 Marie 玛丽 Thomas 托马斯 Laura 劳拉 Peter 彼得 Sofia 索菲亚 Marco "
-    "马尔科 Julia 朱莉娅 Lucas 卢卡斯 Elena 埃琳娜 David 大卫 Clara 克拉拉 Hugo 雨果 Nina 尼娜 Simon 西蒙 Alice 爱丽丝 "
-    "Oscar 奥斯卡 Sarah 萨拉 Martin 马丁 Eva 伊娃 Daniel 丹尼尔 Lena 莱娜 Felix 费利克斯 Amina 阿米娜 Kwame 夸梅 "
+    "Emma 艾玛 Louis 路易 Anna 安娜 Paul 保罗 "
+    "Marie 玛丽 Thomas 托马斯 Laura 劳拉 Peter 彼得 Sofia 索菲亚 Marco "
+    "马尔科 Julia 朱莉娅 Lucas 卢卡斯 Elena 埃琳娜 David "
+    "大卫 Clara 克拉拉 Hugo 雨果 Nina 尼娜 Simon 西蒙 Alice 爱丽丝 "
+    "Oscar 奥斯卡 Sarah 萨拉 Martin 马丁 Eva 伊娃 "
+    "Daniel 丹尼尔 Lena 莱娜 Felix 费利克斯 Amina 阿米娜 Kwame 夸梅 "
     "Diego 迭戈 Ines 伊内斯 "
 )
 _LAST = _words(
-    "Martin 马丁 Bernard 贝尔纳 Dubois 杜布瓦 Moreau 莫罗 Müller 米勒 Schmidt 施密特 Weber 韦伯 Fischer 菲舍尔 "
+    "Martin 马丁 Bernard 贝尔纳 Dubois 杜布瓦 Moreau 莫罗 "
+    "Müller 米勒 Schmidt 施密特 Weber 韦伯 Fischer 菲舍尔 "
     "Smith 史密斯 Brown 布朗 Taylor 泰勒 Wilson 威尔逊 Garcia 加西亚 Lopez 洛佩斯 Rossi 罗西 Ferrari 费拉里 "
-    "Bianchi 比安基 De_Vries 德弗里斯 Jansen 扬森 Okafor 奥卡福 Silva 席尔瓦 Santos 桑托斯 Petit 珀蒂 Laurent 洛朗 "
+    "Bianchi 比安基 De_Vries 德弗里斯 Jansen 扬森 Okafor 奥卡福 "
+    "Silva 席尔瓦 Santos 桑托斯 Petit 珀蒂 Laurent 洛朗 "
     "Girard 吉拉尔 Keller 凯勒 Novak 诺瓦克 Kowalski 科瓦尔斯基 Haddad 哈达德 Ndiaye 恩迪亚耶 "
 )
 _PLACES = _words(
@@ -44,7 +50,8 @@ _PLACES = _words(
     "星 Royal 皇家 Grand 大 "
 )
 _TRADES = _words(
-    "Foods 食品 Textiles 纺织 Logistics 物流 Electronics 电子 Steel 钢铁 Pharma 医药 Energy 能源 Trading 贸易 "
+    "Foods 食品 Textiles 纺织 Logistics 物流 Electronics 电子 "
+    "Steel 钢铁 Pharma 医药 Energy 能源 Trading 贸易 "
     "Construction 建设 Software 软件 Motors 汽车 Paper 纸业 "
 )
 _STREETS = _words(
@@ -78,7 +85,10 @@ SPELLINGS = 6
 
 
 def misspelt(listed: pa.Array) -> pa.Array:
-    """Return each name in `SPELLINGS` ways: as listed, turned round, a letter changed, doubled, dropped, or an initial."""
+    """Return each name in `SPELLINGS` ways.
+
+    As listed, turned round, a letter doubled, dropped or changed, or with an initial.
+    """
     written = []
     for place, name in enumerate(listed.to_pylist()):
         first, _, last = name.partition(" ")

@@ -73,7 +73,7 @@ def choose(rng: np.random.Generator, size: int, weights: Iterable[float]) -> Arr
 
 def cents(amount: Array) -> Array:
     """Return amounts as minor units, at least one."""
-    return np.maximum(1, np.rint(np.minimum(amount, 1e13) * 100)).astype(np.int64)
+    return np.asarray(np.maximum(1, np.rint(np.minimum(amount, 1e13) * 100)).astype(np.int64))
 
 
 def priced(rng: np.random.Generator, amount: Array) -> Array:

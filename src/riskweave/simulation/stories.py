@@ -6,6 +6,20 @@ from dataclasses import dataclass
 
 from riskweave.simulation.clock import DAY_MS, HOUR_MS
 
+SCENARIOS = (
+    "enterprise_loan",
+    "credit_card",
+    "forex_trading",
+    "wealth_product",
+    "atm_netbank",
+    "interbank_derivatives",
+    "aml_kyc",
+    "insurance_claims",
+    "cyber_security",
+    "ecny_wallet",
+    "ecommerce_payment",
+)
+
 
 @dataclass(frozen=True)
 class Part:

@@ -13,9 +13,21 @@ from riskweave.simulation.columns import Column
 from riskweave.simulation.mix import Array, mix
 from riskweave.simulation.rows import Rows, choose
 
+# In the order in which a campaign goes through those it has.
 STAGES = (
-    "", "probe", "access", "prepare", "contact", "build_up", "act", "collect", "layer", "cash_out", "bust", "cover",
-)  # fmt: skip
+    "",
+    "probe",
+    "contact",
+    "access",
+    "prepare",
+    "build_up",
+    "act",
+    "collect",
+    "layer",
+    "cash_out",
+    "bust",
+    "cover",
+)
 
 
 def stage(name: str) -> int:

@@ -31,23 +31,10 @@ from riskweave.simulation.columns import (
 )
 from riskweave.simulation.mix import Array
 from riskweave.simulation.rows import NULL, Rows, join
+from riskweave.simulation.stories import SCENARIOS
 from riskweave.simulation.trade import STAGES, Setting, Span, Trade
 
 __all__ = ["SCENARIOS", "entities", "schema", "simulate", "stream", "typologies"]
-
-SCENARIOS = (
-    "enterprise_loan",
-    "credit_card",
-    "forex_trading",
-    "wealth_product",
-    "atm_netbank",
-    "interbank_derivatives",
-    "aml_kyc",
-    "insurance_claims",
-    "cyber_security",
-    "ecny_wallet",
-    "ecommerce_payment",
-)
 
 EVENTS_MAX = 200_000_000
 DAYS_MAX = 730
@@ -187,9 +174,11 @@ def _blocks(trade: Trade, wish: Wish) -> Iterator[pa.Table]:
     setting = Setting(wish.seed, lives, wish.people, wish.days, wish.drift)
     share = trade.fraud_share if wish.fraud_share is None else wish.fraud_share
     frauds = round(wish.events * share)
+    usual = 0.01 if wish.fraud_share is None else wish.fraud_share
+    stories = round(wish.events * usual / attacks.STORY_EVERY)
     special = join(
         [
-            attacks.attacks(trade, setting, frauds, wish.leave_out, wish.label_delay),
+            attacks.attacks(trade, setting, frauds, stories, wish.leave_out, wish.label_delay),
             attacks.lookalikes(trade, setting, wish.events - frauds),
         ]
     )

@@ -28,7 +28,7 @@ from riskweave.models.artifact import read
 from riskweave.policy.policy import Policy
 from riskweave.trials.learn import train_on, with_model
 from riskweave.trials.money import Prices, worth_of
-from riskweave.trials.setting import Scenario, Simulate, simulate
+from riskweave.trials.setting import Scenario, Simulate, simulate, typologies
 from riskweave.trials.variants import model_alone, rules_alone
 
 PASS, MFA, REVIEW, BLOCK = range(4)
@@ -59,8 +59,8 @@ def evaluate(
     left_out = setting.unknown if unknown is None else tuple(unknown)
     truth = Truth.of(table, setting.history)
     for name in left_out:
-        if name not in truth.typologies():
-            hint = did_you_mean(name, truth.typologies()) or f"there are: {', '.join(truth.typologies())}"
+        if name not in typologies(scenario.code):
+            hint = did_you_mean(name, typologies(scenario.code))
             raise RiskweaveError(f"the world of `{scenario.code}` has no typology `{name}`; {hint}")
     policy = Policy.read(scenario.folder)
     if retrain:
@@ -95,7 +95,7 @@ def evaluate(
             for name in truth.typologies()
         },
         "signs": _signs(runs["policy"].decided, truth),
-        "unknown": {name: _without(name, scenario, table, truth) for name in left_out},
+        "unknown": _unknown(left_out, scenario, table, truth),
     }
 
 
@@ -268,18 +268,28 @@ def _share(part: float, whole: float) -> float | None:
 # ---- typologies that training never saw
 
 
-def _without(name: str, scenario: Scenario, table: pa.Table, truth: Truth) -> dict[str, Any]:
-    """Return what is caught of a typology with and without its examples in training."""
+def _unknown(
+    names: Sequence[str], scenario: Scenario, table: pa.Table, truth: Truth
+) -> dict[str, dict[str, Any]]:
+    """Return what is caught of typologies with and without their examples in training, each in its turn."""
     history = table.slice(0, truth.first)
-    known = train_on(scenario, history)
-    blind = train_on(scenario, history.filter(pc.not_equal(history["typology"].fill_null(""), name)))
-    found: dict[str, Any] = {}
-    for what, artifact in (("seen", known), ("unseen", blind)):
-        with with_model(scenario, artifact) as folder:
-            runs = _runs(scenario, Policy.read(folder), table, truth)
-        found[what] = {way: _caught(runs[way], truth, truth.typology == name) for way in ("policy", "model")}
-    found["rules"] = _caught(runs["rules"], truth, truth.typology == name)
+    found: dict[str, dict[str, Any]] = {}
+    seen = _learned_from(history, scenario, table, truth) if names else {}
+    for name in names:
+        rest = history.filter(pc.not_equal(history["typology"].fill_null(""), name))
+        unseen = _learned_from(rest, scenario, table, truth)
+        which = truth.typology == name
+        found[name] = {
+            what: {way: _caught(runs[way], truth, which) for way in ("policy", "model")}
+            for what, runs in (("seen", seen), ("unseen", unseen))
+        }
+        found[name]["rules"] = _caught(unseen["rules"], truth, which)
     return found
+
+
+def _learned_from(history: pa.Table, scenario: Scenario, table: pa.Table, truth: Truth) -> dict[str, Run]:
+    with with_model(scenario, train_on(scenario, history)) as folder:
+        return _runs(scenario, Policy.read(folder), table, truth)
 
 
 def with_setting(scenario: Scenario, **changes: Any) -> Scenario:

@@ -86,3 +86,10 @@ def simulate(code: str, events: int, seed: int, days: int, frauds: float | None)
     from riskweave.simulation import world
 
     return world.simulate(code, events, seed, days=days, fraud_share=frauds)
+
+
+def typologies(code: str) -> tuple[str, ...]:
+    """Return the kinds of attack of a scenario's world."""
+    from riskweave.simulation import world
+
+    return world.typologies(code)

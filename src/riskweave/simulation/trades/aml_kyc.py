@@ -62,7 +62,7 @@ def transfer(
     to_country: Array | int = 0,
     name: Array | int = NULL,
 ) -> Rows:
-    """Return transfers; a giver or taker from `BUSINESS` on is a company, and abroad it is nobody's customer here."""
+    """Return transfers; a giver or taker from `BUSINESS` on is a company, abroad nobody's customer."""
     size = len(at)
     from_country = np.broadcast_to(np.asarray(from_country), (size,))
     to_country = np.broadcast_to(np.asarray(to_country), (size,))
@@ -108,7 +108,7 @@ def review(
     kind: int = REVIEW,
     name: Array | None = None,
 ) -> Rows:
-    """Return reviews of customers (or accounts opened); `name` is whose name and birth date is on the papers."""
+    """Return reviews of customers, or accounts opened; `name` is whose name is on the papers."""
     city, size = setting.city, len(who)
     shown = who if name is None else name
     listed = shown >= CUSTOMERS
@@ -136,7 +136,7 @@ def legitimate(span: Span) -> Rows:
     rng, city = span.rng, span.city
     reviews, opened = rng.binomial(span.wanted, (0.03, 0.01))
     size = span.wanted - reviews - opened
-    who, at, day = span.draw(size)
+    who, at, _ = span.draw(size)
     kind = choose(rng, size, (10, 8, 14, 14, 16, 3, 10, 9, 4, 3, 6, 3))
     firm = BUSINESS + (span.firms * rng.random(size) ** 1.5).astype(np.int64)
     other = BUSINESS + pick(span.firms, span.seed, firm, rng.integers(0, 6, size), 402)
@@ -537,7 +537,7 @@ def house(cast: Cast) -> Rows:
 
 def _office(at: Array) -> Array:
     """Move moments into the hours when a counter is open, keeping their order within a day."""
-    return at // DAY_MS * DAY_MS + 8 * HOUR_MS + (at % DAY_MS) * 10 // 24
+    return np.asarray(at // DAY_MS * DAY_MS + 8 * HOUR_MS + (at % DAY_MS) * 10 // 24)
 
 
 def _of(rows: Rows, steps: Steps, stages: Array) -> Rows:

@@ -16,7 +16,7 @@ from riskweave.simulation.city import (
     bank_of,
     card,
 )
-from riskweave.simulation.clock import DAY_MS, HOUR_MS, MINUTE_MS, Rhythm, day_of, day_of_month
+from riskweave.simulation.clock import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, Rhythm, day_of, day_of_month
 from riskweave.simulation.columns import Address, Flag, Id, Money, Number, Word
 from riskweave.simulation.mix import Array, mix, pick, share
 from riskweave.simulation.rows import NULL, Rows, cents, choose, join
@@ -238,7 +238,7 @@ def legitimate(span: Span) -> Rows:
     # Visits come in any order: when there are enough events, the rest never happen.
     order = rng.permutation(visits + withdrawals)
     rows["visit"] = order[rows["visit"]]
-    end = (span.first_day + len(span.weights)) * DAY_MS + _START
+    end = (span.first_day + len(span.weights)) * DAY_MS + START_MS
     rows["at"] = np.minimum(rows["at"], end - 1)
     return rows
 
@@ -329,7 +329,7 @@ def _into(
     agent: Array | None = None,
     name: str = "act",
 ) -> Rows:
-    """Return sessions of somebody else: tries, a login, a device bound, a limit raised, a payee, transfers."""
+    """Return sessions of somebody else: tries, a login, a device, a limit, a payee, transfers."""
     rng, who, n = cast.rng, cast.customer, cast.size
     session = mix(cast.number, 100) % 10**11
     parts = []
@@ -340,7 +340,7 @@ def _into(
         cast,
         rng,
         failing.each(who),
-        failing.times(gaps) - 40 * MINUTE_MS,
+        np.minimum(failing.times(gaps) - 40 * MINUTE_MS, failing.each(cast.start) - 1_000),
         failing.each(session),
         device=failing.each(device),
         ip=failing.each(ip),
@@ -562,7 +562,7 @@ def new_phone(cast: Cast) -> Rows:
     """A new phone: codes fail once, the device is bound, and somebody new is paid, often a lot."""
     city = cast.city
     day = day_of(cast.start)
-    rows = _into(
+    return _into(
         cast,
         bind=0.9,
         limit=0.3,
@@ -576,7 +576,6 @@ def new_phone(cast: Cast) -> Rows:
         pause=40.0,
         on_call=0.06,
     )
-    return _innocent(rows)
 
 
 def large_purchase(cast: Cast) -> Rows:
@@ -585,7 +584,7 @@ def large_purchase(cast: Cast) -> Rows:
     day = day_of(cast.start)
     hour = ((9 + 10 * share(cast.number, 109)) * HOUR_MS).astype(np.int64)
     cast = Cast(**{**cast.__dict__, "start": cast.start // DAY_MS * DAY_MS + hour})
-    rows = _into(
+    return _into(
         cast,
         bind=0.03,
         limit=0.5,
@@ -599,7 +598,6 @@ def large_purchase(cast: Cast) -> Rows:
         pause=30.0,
         on_call=0.2,
     )
-    return _innocent(rows)
 
 
 def forgotten_password(cast: Cast) -> Rows:
@@ -662,14 +660,6 @@ def _staged(rows: Rows, of: Array, name: str, loss: Array | int) -> Rows:
     rows["loss"] = loss
     return rows
 
-
-def _innocent(rows: Rows) -> Rows:
-    rows["stage"] = 0
-    rows["loss"] = 0
-    return rows
-
-
-_START = 1_767_225_600_000
 
 TRADE = Trade(
     code="atm_netbank",

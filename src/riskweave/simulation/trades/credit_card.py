@@ -112,7 +112,7 @@ def legitimate(span: Span) -> Rows:
     rng, city = span.rng, span.city
     applications, repayments = rng.binomial(span.wanted, (0.012, 0.03))
     size = span.wanted - applications - repayments
-    who, at, day = span.draw(size)
+    who, at, _ = span.draw(size)
     shop = city.merchant(rng, who, span.shops)
     online_odds = MCC_ONLINE[city.merchant_mcc[shop]] * (0.4 + city.online[who]) + 0.1 * span.drifted(at)
     online = rng.random(size) < online_odds
@@ -183,11 +183,11 @@ def application(
         email=who,
         address=city.household(who) if address is None else address,
         income=cents(np.rint(income / 50) * 50),
-        employment_months=city.employed_months[who] if months is None else months,
+        employment_months=city.employed_months[who] if months is None else months.astype(np.int64),
         requested_limit=cents(np.rint(asked / 100) * 100 + 100),
         bureau_score=np.rint(
             np.clip(city.score[who] + rng.normal(0, 12, size) if score is None else score, 300, 850)
-        ),
+        ).astype(np.int64),
         age=city.age[who],
         currency=0,
     )
@@ -307,7 +307,7 @@ def account_takeover(cast: Cast) -> Rows:
 
 def terminal_compromise(cast: Cast) -> Rows:
     """Cards that were used at one terminal are copied: for two weeks it is many customers' misfortune."""
-    rng, city = cast.rng, cast.city
+    rng = cast.rng
     steps = cast.steps(12, 28)
     number = steps.each(cast.number)
     who = pick(cast.people, cast.seed, number, steps.number, 79)
@@ -325,7 +325,7 @@ def terminal_compromise(cast: Cast) -> Rows:
 
 def merchant_collusion(cast: Cast) -> Rows:
     """A merchant and a few card holders: sales that never were, in amounts that look like sales."""
-    rng, city = cast.rng, cast.city
+    rng = cast.rng
     steps = cast.steps(8, 20)
     number, skill = steps.each(cast.number), steps.each(cast.skill)
     who = pick(cast.people, cast.seed, number, mix(number, steps.number) % 4, 81)
@@ -422,7 +422,7 @@ def synthetic_identity(cast: Cast) -> Rows:
 
 def new_phone(cast: Cast) -> Rows:
     """A new phone, and something large for it or on it."""
-    rng, city = cast.rng, cast.city
+    rng = cast.rng
     steps = cast.steps(1, 3)
     who = steps.each(cast.customer)
     at = _awake(cast, steps, steps.times(steps.gaps(400.0)))
@@ -448,7 +448,7 @@ def vending(cast: Cast) -> Rows:
 
 def spree(cast: Cast) -> Rows:
     """A journey or a move: large payments one after the other, often far away."""
-    rng, city = cast.rng, cast.city
+    rng = cast.rng
     steps = cast.steps(4, 9)
     who = steps.each(cast.customer)
     at = _awake(cast, steps, steps.times(steps.gaps(180.0)))

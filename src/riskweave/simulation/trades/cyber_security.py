@@ -332,9 +332,9 @@ def lateral_movement(cast: Cast) -> Rows:
     )
     parts = []
     for rows, which, name in (
-        (joined, np.arange(steps.size), "act"),
+        (joined, np.arange(steps.size), "access"),
         (entered, np.arange(steps.size), "access"),
-        (raised, some, "prepare"),
+        (raised, some, "act"),
     ):
         rows["of"], rows["stage"], rows["loss"] = steps.of_campaign[which], stage(name), 400_000
         parts.append(rows)
@@ -365,9 +365,9 @@ def malware_beacon(cast: Cast) -> Rows:
 
 def insider(cast: Cast) -> Rows:
     """Somebody with rights reads what is not his business, takes it out, and tidies up."""
-    rng, city = cast.rng, cast.city
+    rng = cast.rng
     steps = cast.steps(5, 12)
-    number, skill = steps.each(cast.number), steps.each(cast.skill)
+    skill = steps.each(cast.skill)
     who = steps.each(cast.customer)
     at = steps.times(steps.gaps(60 + 600 * skill))
     thing = choose(rng, steps.size, (40, 30, 8, 3, 6, 4, 0, 3, 5, 1, 0, 0))
@@ -434,7 +434,7 @@ def stale_password(cast: Cast) -> Rows:
 
 
 def on_call(cast: Cast) -> Rows:
-    """An engineer on call abroad or at night: servers one after the other, rights raised, services started."""
+    """An engineer on call, abroad or at night: server after server, rights raised, services started."""
     rng, city = cast.rng, cast.city
     steps = cast.steps(4, 10)
     number = steps.each(cast.number)

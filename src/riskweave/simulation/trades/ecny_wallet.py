@@ -125,7 +125,7 @@ def legitimate(span: Span) -> Rows:
     rng, city = span.rng, span.city
     opened = rng.binomial(span.wanted, 0.015)
     size = span.wanted - opened
-    who, at, day = span.draw(size)
+    who, at, _ = span.draw(size)
     payer = wallet(who, (rng.random(size) < 0.1).astype(np.int64))
     scene = choose(rng, size, (24, 56, 7, 13))
     channel = np.where(scene == MERCHANT_PAY, choose(rng, size, (28, 52, 20)), choose(rng, size, (88, 10, 2)))
@@ -205,7 +205,7 @@ def impersonation_scam(cast: Cast) -> Rows:
 
 def brush_order_scam(cast: Cast) -> Rows:
     """Paid tasks: small payments come back with a commission, the last and large ones do not."""
-    rng, city = cast.rng, cast.city
+    rng = cast.rng
     steps = cast.steps(4, 9)
     skill = steps.each(cast.skill)
     who = steps.each(cast.customer)
@@ -246,6 +246,8 @@ def mule_network(cast: Cast) -> Rows:
 
     who = member(opened, opened.number)
     at = opened.times(opened.gaps(30 + 600 * opened.each(cast.skill)))
+    # All wallets are there before the money moves.
+    at = np.minimum(at, opened.each(cast.start) + 20 * HOUR_MS)
     made = opening(
         cast,
         who,

@@ -115,7 +115,7 @@ def order(
         currency=0,
         items=rng.geometric(0.45, size) if items is None else items,
         coupon=coupon,
-        discount=np.where(coupon == NULL, 0, np.rint(paid * off)),
+        discount=np.where(coupon == NULL, 0, paid * off).astype(np.int64),
     )
 
 
@@ -130,7 +130,7 @@ def refund(setting: Setting, rng: np.random.Generator, orders: Rows, at: Array, 
         order_id=orders["order_id"],
         account_id=orders["account_id"],
         customer_id=orders["customer_id"],
-        amount=np.maximum(1, np.rint(orders["amount"] * part)),
+        amount=np.maximum(1, orders["amount"] * part).astype(np.int64),
         currency=0,
         reason=reason,
     )

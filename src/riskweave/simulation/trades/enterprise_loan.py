@@ -185,12 +185,13 @@ def legitimate(span: Span) -> Rows:
     """Applications, reports and repayments of companies that mean to pay."""
     rng = span.rng
     kinds = rng.multinomial(span.wanted, (0.42, 0.24, 0.34))
-    parts = []
-    for size, make in zip(kinds, (application, report, repayment), strict=True):
-        _, at, _ = span.draw(int(size))
-        firm = (firms_of(span) * rng.random(int(size)) ** 1.2).astype(np.int64)
-        parts.append(make(span, rng, firm, at))
-    rows = join(parts)
+
+    def some(size: int) -> tuple[Array, Array]:
+        _, at, _ = span.draw(size)
+        return (firms_of(span) * rng.random(size) ** 1.2).astype(np.int64), at
+
+    asked, told, paid = (some(int(size)) for size in kinds)
+    rows = join([application(span, rng, *asked), report(span, rng, *told), repayment(span, rng, *paid)])
     return rows.take(rng.permutation(rows.size))
 
 
@@ -213,14 +214,14 @@ def default(cast: Cast) -> Rows:
     pays = ~asks & ~tells
     parts = []
     for which, made, name in (
-        (asks, application(cast, rng, firm, at, health=health, greed=1.15), "act"),
+        (asks, application(cast, rng, firm, at, health=health, greed=1.15), "access"),
         (tells, report(cast, rng, firm, at, health=health, late=3.0), "build_up"),
         (pays, repayment(cast, rng, firm, at, health=health, short=0.35), "build_up"),
     ):
         rows = made.take(which)
         rows["of"], rows["stage"] = steps.of_campaign[which], stage(name)
         rows["loss"] = (
-            rows["amount"] * 45 // 100 if name == "act" else rows["due"] * 3 if "due" in rows else 0
+            rows["amount"] * 45 // 100 if name == "access" else rows["due"] * 3 if "due" in rows else 0
         )
         parts.append(rows)
     return join(parts)
@@ -389,7 +390,7 @@ def bad_season(cast: Cast) -> Rows:
 
 
 def _money(amount: Array) -> Array:
-    return np.rint(amount * 100).astype(np.int64)
+    return np.asarray(np.rint(amount * 100).astype(np.int64))
 
 
 def _of(rows: Rows, steps: Steps) -> Rows:

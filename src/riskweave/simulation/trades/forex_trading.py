@@ -146,7 +146,7 @@ def traded(
     counterparty: Array,
     off: Array | float = 0.0,
 ) -> Rows:
-    """Return the trades of orders; `off` moves the price from the market, in basis points, to the trader's gain."""
+    """Return trades of orders; `off` moves the price by basis points, to the trader's gain."""
     at = orders["at"] + after_ms
     bid, ask, _ = prices(setting, rng, orders["pair"], at)
     side = orders["side"]
@@ -295,7 +295,7 @@ def spoofing(cast: Cast) -> Rows:
     return join(
         [
             _of(made, steps.of_campaign, "prepare"),
-            _of(gone, steps.of_campaign, "cover"),
+            _of(gone, steps.of_campaign, "prepare"),
             _of(own, every, "act"),
             _of(won, every, "cash_out"),
         ]
@@ -477,7 +477,7 @@ def _numbers(steps: Steps) -> Array:
 
 
 def _money(amount: Array) -> Array:
-    return np.rint(np.minimum(amount, 1e12) * 100).astype(np.int64)
+    return np.asarray(np.rint(np.minimum(amount, 1e12) * 100).astype(np.int64))
 
 
 def _of(rows: Rows, of: Array, name: str) -> Rows:

@@ -376,7 +376,7 @@ def hail(cast: Cast) -> Rows:
             pick(providers(cast), who, 1024),
         ),
     )
-    return join([made, _plain(_bills(cast, _claims(made, steps.of_campaign), 0.8, 1.1))])
+    return join([made, (_bills(cast, _claims(made, steps.of_campaign), 0.8, 1.1))])
 
 
 def new_driver(cast: Cast) -> Rows:
@@ -407,7 +407,7 @@ def pile_up(cast: Cast) -> Rows:
         witnesses=rng.poisson(1.2, steps.size),
         big=1.3,
     )
-    return join([made, _plain(_bills(cast, _claims(made, steps.of_campaign), 0.8, 1.05))])
+    return join([made, (_bills(cast, _claims(made, steps.of_campaign), 0.8, 1.05))])
 
 
 def dear_garage(cast: Cast) -> Rows:
@@ -424,12 +424,7 @@ def dear_garage(cast: Cast) -> Rows:
         provider=pick(providers(cast), number % 7, 1027),
         big=1.35,
     )
-    return join([made, _plain(_bills(cast, _claims(made, steps.of_campaign), 0.9, 1.4))])
-
-
-def _plain(rows: Rows) -> Rows:
-    rows["stage"] = 0
-    return rows
+    return join([made, (_bills(cast, _claims(made, steps.of_campaign), 0.9, 1.4))])
 
 
 TRADE = Trade(

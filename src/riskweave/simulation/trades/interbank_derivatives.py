@@ -240,7 +240,11 @@ def counterparty_deterioration(cast: Cast) -> Rows:
     kind = choose(rng, steps.size, (50, 0, 32, 18))
     parts = []
     for code, made, name in (
-        (LOAN, loan(cast, rng, at, lender=others, borrower=bank, weak=worse, overpaid=0.08 * worse), "act"),
+        (
+            LOAN,
+            loan(cast, rng, at, lender=others, borrower=bank, weak=worse, overpaid=0.08 * worse),
+            "build_up",
+        ),
         (MARGIN, margin_call(cast, rng, at, bank=others, other=bank, weak=worse), "build_up"),
         (LIQUIDITY, liquidity(cast, rng, at, bank=bank, weak=worse), "build_up"),
     ):
@@ -347,8 +351,12 @@ def wrong_way_risk(cast: Cast) -> Rows:
         cast, rng, at, bank=bank, other=other, weak=0.5 + 0.05 * steps.number - 0.3 * skill
     ).take(called)
     rows = rows.take(~called)
-    rows["of"], rows["stage"], rows["loss"] = steps.of_campaign[~called], stage("act"), np.abs(rows["mtm"])
-    late["of"], late["stage"], late["loss"] = steps.of_campaign[called], stage("build_up"), late["amount"]
+    rows["of"], rows["stage"], rows["loss"] = (
+        steps.of_campaign[~called],
+        stage("build_up"),
+        np.abs(rows["mtm"]),
+    )
+    late["of"], late["stage"], late["loss"] = steps.of_campaign[called], stage("act"), late["amount"]
     return join([rows, late])
 
 
@@ -412,7 +420,7 @@ def settlement_delay(cast: Cast) -> Rows:
 
 def _office(at: Array) -> Array:
     """Move moments into office hours, keeping their order within a day."""
-    return at // DAY_MS * DAY_MS + 7 * HOUR_MS + (at % DAY_MS) * 11 // 24
+    return np.asarray(at // DAY_MS * DAY_MS + 7 * HOUR_MS + (at % DAY_MS) * 11 // 24)
 
 
 def _of(rows: Rows, steps: Steps, name: str, part: int, what: str = "amount") -> Rows:

@@ -32,20 +32,22 @@ def product_risk(product: Array) -> Array:
 
 def product_of(risk: Array, number: Array) -> Array:
     """Return one of the products of a risk class."""
-    return (risk - 1) + 5 * (mix(number, 801) % (PRODUCTS // 5))
+    return np.asarray((risk - 1) + 5 * (mix(number, 801) % (PRODUCTS // 5)))
 
 
 def profile(setting: Setting, who: Array) -> Array:
     """Return the risk class that suits somebody, 1..5."""
     city = setting.city
     old = np.select([city.age[who] > 75, city.age[who] > 65], [-1.5, -0.8], 0.0)
-    return np.clip(np.rint(1 + 4 * city.appetite[who] + old), 1, 5).astype(np.int64)
+    return np.asarray(np.clip(np.rint(1 + 4 * city.appetite[who] + old), 1, 5).astype(np.int64))
 
 
 def wealth(setting: Setting, who: Array) -> Array:
     """Return somebody's net worth, EUR."""
     city = setting.city
-    return city.savings[who] * 6 + city.income[who] * 12 * np.maximum(city.age[who] - 25, 1) * 0.12
+    return np.asarray(
+        city.savings[who] * 6 + city.income[who] * 12 * np.maximum(city.age[who] - 25, 1) * 0.12
+    )
 
 
 def sale(
@@ -184,7 +186,7 @@ def _bad_advisor(cast: Cast) -> Array:
 def _old(cast: Cast, number: Array, which: Array) -> Array:
     """Return old customers: of a few drawn, the oldest."""
     drawn = np.stack([pick(cast.people, number, which, 805 + i) for i in range(5)])
-    return np.take_along_axis(drawn, cast.city.age[drawn].argmax(axis=0)[None], axis=0)[0]
+    return np.asarray(np.take_along_axis(drawn, cast.city.age[drawn].argmax(axis=0)[None], axis=0)[0])
 
 
 def mis_selling_old_age(cast: Cast) -> Rows:
@@ -251,7 +253,7 @@ def churning(cast: Cast) -> Rows:
     """Sold, redeemed and sold again, for the fee."""
     rng = cast.rng
     steps = cast.steps(4, 10)
-    number, skill = steps.each(cast.number), steps.each(cast.skill)
+    skill = steps.each(cast.skill)
     who = steps.each(cast.customer)
     at = steps.times(steps.gaps(4_000 + 7_000 * skill))
     risk = np.clip(profile(cast, who) + choose(rng, steps.size, (25, 55, 20)) - 1, 1, 5)
