@@ -11,11 +11,17 @@ def firms(size=120):
     """Polish ratios of firms, every fourth of them failing: deep in debt, without profit or cash."""
     rng = np.random.default_rng(4)
     bad = np.arange(size) % 4 == 0
-    columns = {
-        "Attr1": np.where(bad, -0.15, 0.08), "Attr2": np.where(bad, 0.95, 0.4),
-        "Attr3": np.where(bad, -0.2, 0.3), "Attr7": np.where(bad, -0.12, 0.1), "Attr9": np.full(size, 1.2), "Attr27": np.where(bad, -3.0, 6.0),
-        "Attr40": np.where(bad, 0.02, 0.5), "Attr51": np.where(bad, 0.6, 0.2),
-    }  # fmt: skip
+    of = {
+        "Attr1": (-0.15, 0.08),
+        "Attr2": (0.95, 0.4),
+        "Attr3": (-0.2, 0.3),
+        "Attr7": (-0.12, 0.1),
+        "Attr9": (1.2, 1.2),
+        "Attr27": (-3.0, 6.0),
+        "Attr40": (0.02, 0.5),
+        "Attr51": (0.6, 0.2),
+    }
+    columns = {name: np.where(bad, *pair) for name, pair in of.items()}
     noisy = {name: values * rng.normal(1, 0.02, size) for name, values in columns.items()}
     noisy["Attr27"][5] = np.inf
     return pl.DataFrame(noisy | {"class": bad.astype(np.int8)})
