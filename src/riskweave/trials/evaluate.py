@@ -78,7 +78,7 @@ def evaluate(
         "events": table.num_rows,
         "days": setting.days,
         "currency": policy.settings.currency,
-        "model": {"name": setting.model, "hash": model_hash, "retrained": retrain},
+        "trained": {"name": setting.model, "hash": model_hash, "retrained": retrain},
         "test": {
             "events": int(truth.rows.size),
             "days": round(truth.test_days, 2),

@@ -104,7 +104,8 @@ def _counted(
     marginal = counts.reshape(-1, shape[-1]).sum(axis=0) + BEFORE
     if not others:
         plain: NDArray[np.float64] = counts + BEFORE * marginal / marginal.sum()
-        return plain / plain.sum(axis=-1, keepdims=True)
+        plain /= plain.sum(axis=-1, keepdims=True)
+        return plain
     # A row of few cases says what its other parents say alone, which adds nothing about fraud.
     alike = counts.sum(axis=0, keepdims=True) + BEFORE * marginal / marginal.sum()
     lean = LEAN * alike / alike.sum(axis=-1, keepdims=True)
