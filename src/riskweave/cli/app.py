@@ -468,6 +468,75 @@ def network(
     asking.ask(source, target or [], evidence or [], likelihood or [], mpe, bif, as_json)
 
 
+measuring = typer.Typer(
+    name="measure", help="Value at Risk, contagion between banks, liquidity.", no_args_is_help=True
+)
+app.add_typer(measuring)
+ValidFrom = Annotated[
+    str | None, typer.Option("--from", help="From when the attributes written count (ISO 8601).")
+]
+
+
+@measuring.command("var")
+def measure_var(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .csv or .parquet file of returns.")],
+    column: Annotated[str | None, typer.Option(help="Which column; the last one by default.")] = None,
+    prices: Annotated[bool, typer.Option("--prices", help="The column holds prices.")] = False,
+    level: Annotated[float, typer.Option(help="How sure, such as 0.99.")] = 0.99,
+    method: Annotated[
+        list[str] | None, typer.Option(help="historical, normal, student, ewma, garch; all by default.")
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Foretell each period from so many before it, and judge that.")
+    ] = None,
+    refit: Annotated[int, typer.Option(min=1, help="Fit GARCH anew after so many periods.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Say what is lost at worst, and whether that was foretold well."""
+    from riskweave.cli import measures
+
+    measures.var(file, column, prices, level, method or [], window, refit, as_json)
+
+
+@measuring.command("contagion")
+def measure_contagion(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Columns bank, buffer, claims, debts, maybe weight.")
+    ],
+    exposures: Annotated[
+        Path | None,
+        typer.Option(help="Loans: columns lender, borrower, amount; instead of claims and debts."),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="DebtRank of 2012: each bank is heard once.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where the banks' attributes go (CSV).")] = None,
+    valid_from: ValidFrom = None,
+    as_json: Json = False,
+) -> None:
+    """Rank banks by what their failure would do to the others (DebtRank)."""
+    from riskweave.cli import measures
+
+    measures.contagion(file, exposures, once, out, valid_from, as_json)
+
+
+@measuring.command("liquidity")
+def measure_liquidity(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Columns bank, level_1, outflows, ...; or bucket, due_in, due_out."
+        ),
+    ],
+    reserve: Annotated[float, typer.Option(min=0.0, help="Cash at hand, for gaps.")] = 0.0,
+    out: Annotated[Path | None, typer.Option(help="Where the banks' attributes go (CSV).")] = None,
+    valid_from: ValidFrom = None,
+    as_json: Json = False,
+) -> None:
+    """Say how banks cover 30 days of outflows (LCR), or where maturities leave gaps."""
+    from riskweave.cli import measures
+
+    measures.liquidity(file, reserve, out, valid_from, as_json)
+
+
 scenarios = typer.Typer(
     name="scenario", help="Ready policies: list them, put them on trial.", no_args_is_help=True
 )
