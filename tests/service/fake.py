@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from riskweave import Engine
 from riskweave.errors import RiskweaveError
+from riskweave.service.explaining import explainer
 from riskweave.service.port import Decided as Answer
 from riskweave.service.port import Health
 from riskweave.service.port import Recorded as StoredDecision
@@ -71,6 +72,21 @@ class FakeBackend:
     def remove_from_list(self, name, value, by, why):
         return self._command("remove", by, lambda: self.engine.remove_from_list(name, value, by, why))
 
+    def change_list(self, name, added, removed, by):
+        def tried(work, *arguments):
+            try:
+                return work(*arguments)
+            except RiskweaveError as error:
+                return error
+
+        def change():
+            made = [tried(self.engine.add_to_list, name, value, ends, by, why) for value, ends, why in added]
+            return made + [
+                tried(self.engine.remove_from_list, name, value, by, why) for value, why in removed
+            ]
+
+        return self._command("bulk", by, change)
+
     def update_attributes(self, entity, key, values, by):
         return self._command("attributes", by, lambda: self.engine.update_attributes(entity, key, values))
 
@@ -128,6 +144,9 @@ class FakeBackend:
 
     def stream(self, from_sequence):
         yield from [each for each in self.kept if each.sequence >= from_sequence]
+
+    def explain(self, recorded, hidden):
+        return explainer(Engine(self.engine.policy), hidden).of_stored(recorded.decision, recorded.event)
 
     def position(self):
         return self.kept[-1].sequence if self.kept else 0

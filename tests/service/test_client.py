@@ -43,7 +43,7 @@ def test_an_event_is_decided_and_found_again(place):
         answer = risk.evaluate(payment(1, amount="2000"), language="zh")
         assert (answer.action, answer.reasons) == ("BLOCK", ["一小时内金额过大"])
         assert risk.decision("p1")["request_id"] == answer.request_id
-        assert risk.explanation("p1")["sentence"].startswith("Blocked")
+        assert risk.explanation("p1")["summary"]["en"].startswith("Blocked")
         assert [each["event_id"] for each in risk.decisions(action="BLOCK")["decisions"]] == ["p1"]
         assert risk.feedback("p1", True) is None
         assert risk.health()["state"] == "ok"

@@ -74,8 +74,10 @@ def test_a_decision_is_shown_and_explained_in_both_languages(place):
         language: place.call("GET", f"/api/risk/decisions/p1/explanation?language={language}").json()
         for language in ("en", "zh")
     }
-    assert why["en"]["sentence"] == "Blocked: Much in one hour"
-    assert why["zh"]["sentence"] == "拦截：一小时内金额过大"
+    assert [each["language"] for each in why.values()] == ["en", "zh"]
+    for told in why.values():
+        assert told["summary"]["en"].startswith("Blocked: Much in one hour")
+        assert told["summary"]["zh"].startswith("拦截：一小时内金额过大")
     problem(place.call("GET", "/api/risk/decisions/p9"), 404, "not_found")
 
 

@@ -97,10 +97,11 @@ class Application:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                mine = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
+                named = {name for name, _ in message["headers"]}
+                mine = [(b"x-request-id", request_id.encode())]
+                mine += [each for each in SECURITY_HEADERS if each[0] not in named]
                 if scope.get("scheme") == "https":
                     mine.append(_HSTS)
-                named = {name for name, _ in message["headers"]}
                 if b"cache-control" not in named:
                     mine.append((b"cache-control", b"no-store"))
                 message["headers"] = [*message["headers"], *mine]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from riskweave.engine.engine import Engine
+    from riskweave.explanation.explanation import Explanation
     from riskweave.policy.policy import Policy
 
 T = TypeVar("T")
@@ -49,6 +50,16 @@ class Backend(Protocol):
 
     def remove_from_list(self, name: str, value: str, by: str, why: str | None) -> Future[object]: ...
 
+    def change_list(
+        self,
+        name: str,
+        added: Sequence[tuple[str, int | None, str]],
+        removed: Sequence[tuple[str, str]],
+        by: str,
+    ) -> Future[list[object]]:
+        """Make many changes at once; a number or an error for each, additions first."""
+        ...
+
     def update_attributes(self, entity: str, key: str, values: Event, by: str) -> Future[object]: ...
 
     def activate(self, policy: Policy, by: str) -> Future[object]: ...
@@ -73,6 +84,10 @@ class Backend(Protocol):
 
     def stream(self, from_sequence: int) -> Iterator[Recorded]:
         """Yield decisions from a position on, as far as there are any now."""
+        ...
+
+    def explain(self, recorded: Recorded, hidden: Callable[[str], bool] | None) -> Explanation:
+        """Explain a decision; values of names that `hidden` says yes to are masked."""
         ...
 
     def position(self) -> int:

@@ -38,7 +38,7 @@ def answer_json(decided: Decided, scenario: str, language: str) -> dict[str, Any
         "rung": decided.rung,
         "duplicate": decided.duplicate,
         "processing_time_us": decided.processing_us,
-    }
+    } | outcome_json(decision)
 
 
 def short_json(recorded: Recorded, live: Live, identity: Identity, language: str) -> dict[str, Any]:
@@ -65,6 +65,7 @@ def full_json(recorded: Recorded, live: Live, identity: Identity, language: str)
     """Return all that is kept of a decision, as this identity may see it."""
     decision = recorded.decision
     return short_json(recorded, live, identity, language) | {
+        **outcome_json(decision),
         "skipped_models": recorded.skipped,
         "features": features_json(decision, live, identity),
         "hits": [{"rule": hit.rule, "risk": hit.risk, "reason": hit.reason} for hit in decision.hits],
@@ -88,54 +89,15 @@ def features_json(decision: Decision, live: Live, identity: Identity) -> dict[st
     return {name: live.masks.value(name, value, identity) for name, value in decision.features.items()}
 
 
-def explanation_json(recorded: Recorded, language: str) -> dict[str, Any]:
-    """Return why: the sentence, and what spoke for it, riskiest first."""
-    decision = recorded.decision
-    words = WORDS[language]
-    reasons = decision.reasons(language)
-    sentence = f"{words[decision.action]}{words['because'] if reasons else ''}{words['and'].join(reasons)}"
+def outcome_json(decision: Decision) -> dict[str, Any]:
+    """Return belief and economics of a decision, when its policy decides by them."""
+    outcome = decision.outcome
+    if outcome is None or outcome.probability is None:
+        return {}
     return {
-        "request_id": recorded.request_id,
-        "event_id": decision.event_id,
-        "language": language,
-        "action": decision.action,
-        "score": decision.score,
-        "sentence": sentence,
-        "reasons": [
-            {
-                "rule": hit.rule,
-                "risk": hit.risk,
-                "text": hit.reason.get(language) or hit.reason.get("en") or hit.rule,
-            }
-            for hit in sorted(decision.hits, key=lambda hit: -(hit.risk or 0.0))
+        "probability": outcome.probability,
+        "economics": [
+            {"action": each.action, "expected": each.expected, "parts": each.parts, "open": each.open}
+            for each in outcome.economics
         ],
-        "patterns": [
-            {
-                "pattern": match.pattern,
-                "risk": match.risk,
-                "text": match.reason.get(language) or match.pattern,
-            }
-            for match in decision.patterns
-        ],
-        "policy_version": recorded.policy_version,
     }
-
-
-WORDS = {
-    "en": {
-        "PASS": "Passed",
-        "MFA": "A second factor was asked for",
-        "REVIEW": "Sent to review",
-        "BLOCK": "Blocked",
-        "because": ": ",
-        "and": "; ",
-    },
-    "zh": {
-        "PASS": "放行",
-        "MFA": "要求加强验证",
-        "REVIEW": "转人工审核",
-        "BLOCK": "拦截",
-        "because": "：",
-        "and": "；",
-    },
-}
