@@ -27,6 +27,9 @@ class FakeBackend:
         self._numbers = itertools.count(1)
         self._thread = ThreadPoolExecutor(1)
 
+    def policy(self):
+        return self.engine.policy
+
     def submit(self, event, deadline_s):
         return self._thread.submit(self._decide, dict(event))
 
@@ -108,6 +111,9 @@ class FakeBackend:
 
     def remove_shadow(self, name, by):
         return self._command("no shadow", by, lambda: None)
+
+    def shadow_records(self, name, first, limit):
+        return []
 
     def _command(self, what, by, work) -> Future:
         self.commands.append((what, by))

@@ -38,8 +38,8 @@ def client(place, role="admin", failures=()):
     return made
 
 
-def test_an_event_is_decided_and_found_again(place):
-    with client(place) as risk:
+def test_an_event_is_decided_and_found_again(either):
+    with client(either) as risk:
         answer = risk.evaluate(payment(1, amount="2000"), language="zh")
         assert (answer.action, answer.reasons) == ("BLOCK", ["一小时内金额过大"])
         assert risk.decision("p1")["request_id"] == answer.request_id
@@ -50,27 +50,27 @@ def test_an_event_is_decided_and_found_again(place):
         assert risk.dashboard(hours=1)["totals"]
 
 
-def test_what_passes_is_tried_again_with_the_same_content(place):
-    with client(place, failures=[httpx2.ConnectError("no"), 503, httpx2.ReadTimeout("slow"), 429]) as risk:
+def test_what_passes_is_tried_again_with_the_same_content(either):
+    with client(either, failures=[httpx2.ConnectError("no"), 503, httpx2.ReadTimeout("slow"), 429]) as risk:
         assert risk.evaluate(payment(1)).action == "PASS"
         sent = risk._http._transport.sent
     assert len(sent) == 5
     assert len(set(sent)) == 1
 
 
-def test_what_does_not_pass_is_told(place):
-    with client(place, failures=[httpx2.ConnectError("no")] * 5) as risk, pytest.raises(ConnectionFailed):
+def test_what_does_not_pass_is_told(either):
+    with client(either, failures=[httpx2.ConnectError("no")] * 5) as risk, pytest.raises(ConnectionFailed):
         risk.evaluate(payment(1))
-    with client(place) as risk, pytest.raises(ApiError) as told:
+    with client(either) as risk, pytest.raises(ApiError) as told:
         risk.evaluate(payment(1, amount="x"))
     assert (told.value.status, told.value.code, told.value.field) == (422, "event_invalid", "amount")
     assert told.value.request_id
 
 
-def test_many_events_have_one_answer_each(place):
+def test_many_events_have_one_answer_each(either):
     events = [payment(n) for n in range(25)]
     events[3] = payment(3, amount="x")
-    with client(place) as risk:
+    with client(either) as risk:
         answers = risk.evaluate_many(events, at_once=10)
     assert len(answers) == 25
     assert isinstance(answers[3], ApiError)
@@ -79,16 +79,16 @@ def test_many_events_have_one_answer_each(place):
     ]
 
 
-def test_lists_change_through_the_client(place):
-    with client(place) as risk:
+def test_lists_change_through_the_client(either):
+    with client(either) as risk:
         risk.add_to_list("blocked", "c1", why="test")
         assert risk.evaluate(payment(1)).rules == ["listed"]
         risk.remove_from_list("blocked", "c1")
         assert risk.evaluate(payment(8)).rules == []
 
 
-def test_a_stream_goes_on_behind_its_cursor(place):
-    with client(place) as risk:
+def test_a_stream_goes_on_behind_its_cursor(either):
+    with client(either) as risk:
         risk.evaluate_many([payment(n) for n in range(300)])
         frames = list(risk.stream(cursor="0.0", once=True))
         numbers = [each["sequence"] for frame in frames for each in frame.decisions]
@@ -115,10 +115,10 @@ def test_both_clients_have_the_same_calls_with_the_same_parameters():
     assert len(calls(Client)) > 8
 
 
-def test_the_async_client_does_the_same(place):
+def test_the_async_client_does_the_same(either):
     async def work():
-        transport = httpx2.ASGITransport(app=Application(place.service))
-        async with AsyncClient("https://risk.test", key=place.keys["admin"], transport=transport) as risk:
+        transport = httpx2.ASGITransport(app=Application(either.service))
+        async with AsyncClient("https://risk.test", key=either.keys["admin"], transport=transport) as risk:
             return await risk.health(), await risk.dashboard(hours=1)
 
     health, board = asyncio.run(work())

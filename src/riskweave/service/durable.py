@@ -21,7 +21,7 @@ from riskweave.engine.durable_commands import (
     RollBack,
     SetAttributes,
 )
-from riskweave.engine.ports import DurableSettings, Rung
+from riskweave.engine.ports import DurableSettings, Rung, ShadowRecord
 from riskweave.policy.policy import Policy
 from riskweave.service.explaining import Explanations
 from riskweave.service.port import Decided, Event, Health, Recorded, Search
@@ -108,6 +108,9 @@ class DurableBackend:
 
     def remove_shadow(self, name: str, by: str) -> Future[Any]:
         return self.engine.command(RemoveShadow(name=name, by=by))
+
+    def shadow_records(self, name: str, first: int, limit: int) -> list[ShadowRecord]:
+        return self.engine.stores.shadows.read(name, first, limit)
 
     def read(self, function: Callable[[Engine], T]) -> Future[T]:
         return self.engine.read(function)

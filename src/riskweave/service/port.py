@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from riskweave.engine.durable_answers import Answer as Decided
 from riskweave.engine.ports import DecisionFilter as Search
+from riskweave.engine.ports import ShadowRecord
 from riskweave.engine.ports import StoredDecision as Recorded
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class Backend(Protocol):
     def add_shadow(self, name: str, policy: Policy, by: str) -> Future[object]: ...
 
     def remove_shadow(self, name: str, by: str) -> Future[object]: ...
+
+    def shadow_records(self, name: str, first: int, limit: int) -> list[ShadowRecord]:
+        """Return what a shadow would have answered from a position on."""
+        ...
 
     def read(self, function: Callable[[Engine], T]) -> Future[T]: ...
 
