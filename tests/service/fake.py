@@ -34,6 +34,8 @@ class FakeBackend:
         return self._thread.submit(self._decide, dict(event))
 
     def submit_many(self, events):
+        if not isinstance(events, list):
+            events = events.to_pylist()
         return self._thread.submit(lambda: [self._tried(dict(each)) for each in events])
 
     def _tried(self, event):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +30,7 @@ from riskweave.service.problems import Problem
 from riskweave.service.profiles import Profiles
 from riskweave.service.roles import Identity
 from riskweave.service.settings import Settings
+from riskweave.service.telling import Told
 
 T = TypeVar("T")
 FOLLOW_BATCH = 5_000
@@ -122,6 +125,30 @@ class Service:
             self.profiles.offer(scenario, decided, self.live.keys(event))
         if not self.arrived.is_set():
             self.arrived.set()
+
+    def count_many(self, answers: Sequence[Told | dict[str, Any]]) -> None:
+        """Count the answers of a batch, on the event loop."""
+        meter = self.meter
+        at_ms = now_ms()
+        fresh = [each for each in answers if isinstance(each, Told) and not each.duplicate]
+        meter.duplicates += sum(isinstance(each, Told) for each in answers) - len(fresh)
+        if not fresh:
+            return
+        time_us = fresh[-1].processing_time_us
+        meter.decisions.update(Counter((each.action, each.scenario) for each in fresh))
+        meter.rungs.update(Counter(each.rung for each in fresh))
+        meter.deciding.add(time_us / 1e6, len(fresh))
+        self.outcomes.add_all(
+            [Outcome(each.sequence, at_ms, each.scenario, each.action, each.score, time_us) for each in fresh]
+        )
+        if not self.arrived.is_set():
+            self.arrived.set()
+
+    def offer_many(self, results: Iterable[Decided | Exception], events: Sequence[Event]) -> None:
+        """Leave the profiles of a batch to other systems."""
+        for result, event in zip(results, events, strict=True):
+            if not isinstance(result, Exception) and not result.duplicate:
+                self.profiles.offer(self.live.scenario(event), result, self.live.keys(event))
 
     async def _follow(self) -> None:
         """Roll up outcomes and watch for alerts; first those that were decided before a crash."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from riskweave.decision.outcome import Outcome
 from riskweave.engine.decisions import Decision
 from riskweave.service.live import Live
 from riskweave.service.port import Decided, Recorded
@@ -21,24 +24,49 @@ def language_of(query: bytes, accept: bytes | None) -> str:
     return "zh" if accept.lstrip().lower().startswith(b"zh") else "en"
 
 
-def answer_json(decided: Decided, scenario: str, language: str) -> dict[str, Any]:
-    """Return what the payment system gets."""
+class Told(msgspec.Struct, gc=False):
+    """What the payment system gets. Of a batch the economics come without their parts."""
+
+    request_id: str
+    event_id: str | None
+    action: str
+    score: float
+    reasons: list[str]
+    rules: list[str]
+    scenario: str
+    policy_version: str
+    sequence: int
+    durable: bool
+    rung: str
+    duplicate: bool
+    processing_time_us: float
+    probability: float | msgspec.UnsetType = msgspec.UNSET
+    economics: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+
+
+def told_of(decided: Decided, scenario: str, language: str) -> Told:
+    """Return the answer to one event."""
     decision = decided.decision
-    return {
-        "request_id": decided.request_id,
-        "event_id": decision.event_id,
-        "action": decision.action,
-        "score": decision.score,
-        "reasons": decision.reasons(language),
-        "rules": decision.rules,
-        "scenario": scenario,
-        "policy_version": decided.policy_version,
-        "sequence": decided.sequence,
-        "durable": decided.durable,
-        "rung": decided.rung,
-        "duplicate": decided.duplicate,
-        "processing_time_us": decided.processing_us,
-    } | outcome_json(decision)
+    told = Told(
+        decided.request_id,
+        decision.event_id,
+        decision.action,
+        decision.score,
+        decision.reasons(language) if decision.hits else [],
+        decision.rules if decision.hits else [],
+        scenario,
+        decided.policy_version,
+        decided.sequence,
+        decided.durable,
+        decided.rung,
+        decided.duplicate,
+        decided.processing_us,
+    )
+    outcome = decision.outcome
+    if outcome is not None and outcome.probability is not None:
+        told.probability = outcome.probability
+        told.economics = economics_json(outcome)
+    return told
 
 
 def short_json(recorded: Recorded, live: Live, identity: Identity, language: str) -> dict[str, Any]:
@@ -94,10 +122,11 @@ def outcome_json(decision: Decision) -> dict[str, Any]:
     outcome = decision.outcome
     if outcome is None or outcome.probability is None:
         return {}
-    return {
-        "probability": outcome.probability,
-        "economics": [
-            {"action": each.action, "expected": each.expected, "parts": each.parts, "open": each.open}
-            for each in outcome.economics
-        ],
-    }
+    return {"probability": outcome.probability, "economics": economics_json(outcome)}
+
+
+def economics_json(outcome: Outcome) -> list[dict[str, Any]]:
+    return [
+        {"action": each.action, "expected": each.expected, "parts": each.parts, "open": each.open}
+        for each in outcome.economics
+    ]
