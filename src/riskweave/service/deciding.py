@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -237,7 +237,7 @@ class DecisionPath:
         if max(map(len, lines)) > self.limits.event_bytes:
             return None
         try:
-            found: list[Event] = _decode_lines(b"\n".join(lines))
+            found = cast("list[Event]", _decode_lines(b"\n".join(lines)))
         except (ValueError, RecursionError):
             return None
         return found if len(found) == len(lines) else None
