@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test check format lint types imports unit bench soak crash clean
+.PHONY: setup demo test check format lint types imports unit bench soak crash auditor fuzz clean
 
 setup: $(STAMP)
 
@@ -52,6 +52,13 @@ soak: $(VENV)/.bench
 # A process killed 220 times at random moments; CI does it 20 times.
 crash: $(STAMP)
 	RISKWEAVE_KILLS=220 $(BIN)/python -m pytest tests/crash
+
+# The independent auditor and the API's fuzz for minutes instead of seconds.
+auditor: $(STAMP)
+	RISKWEAVE_AUDIT=20000 $(BIN)/python -m pytest tests/auditor
+
+fuzz: $(STAMP)
+	RISKWEAVE_FUZZ=200 $(BIN)/python -m pytest tests/service/test_anything.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
