@@ -1,7 +1,7 @@
 """A process that answers over a socket, to be killed: python -m tests.crash.child
 
-Reads a line of JSON from stdin per life, {"dir", "socket", "relaxed"}, forks, and prints the child's
-pid. What costs time, imports and kernels, is done once, before the forks.
+Reads a line of JSON from stdin per life, {"dir", "socket", "relaxed", "die_at", "times"}, forks, and
+prints the child's pid. What costs time, imports and kernels, is done once, before the forks.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from riskweave import Engine, Policy
 from riskweave.engine.durable import DurableEngine, DurableSettings
 from riskweave.engine.durable_commands import ActivatePolicy, ListAdd, RollBack
 from riskweave.storage.open import open_stores
+from tests.crash.faults import arm
 from tests.crash.world import events, policy
 
 
@@ -39,7 +40,11 @@ def serve(life: dict[str, object]) -> None:
     settings = DurableSettings(
         snapshot_every_events=150, snapshots_kept=2, relaxed=bool(life.get("relaxed")), group_events=64
     )
-    engine = DurableEngine.open(open_stores(str(life["dir"])), Policy.from_dict(policy()), settings=settings)
+    if life.get("die_at"):
+        arm(str(life["die_at"]), int(str(life["times"])))
+    stores = open_stores(str(life["dir"]))
+    stores.ids.in_memory = 400  # type: ignore[attr-defined]
+    engine = DurableEngine.open(stores, Policy.from_dict(policy()), settings=settings)
     door = socket.socket(socket.AF_UNIX)
     door.bind(str(life["socket"]))
     door.listen(1)

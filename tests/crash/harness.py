@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -45,19 +46,35 @@ class Mortal:
         )
         self.pid = 0
 
-    def born(self, relaxed: bool = False) -> None:
-        """Begin a life."""
+    def born(self, relaxed: bool = False, die_at: str = "", times: int = 1) -> None:
+        """Begin a life; with `die_at` it ends by itself at that point of `faults`."""
         Path(self.socket_path).unlink(missing_ok=True)
         assert self.parent.stdin is not None
         assert self.parent.stdout is not None
-        life = {"dir": str(self.folder), "socket": self.socket_path, "relaxed": relaxed}
+        life = {
+            "dir": str(self.folder),
+            "socket": self.socket_path,
+            "relaxed": relaxed,
+            "die_at": die_at,
+            "times": times,
+        }
         self.parent.stdin.write(json.dumps(life) + "\n")
         self.parent.stdin.flush()
         self.pid = int(self.parent.stdout.readline())
 
+    @property
+    def is_alive(self) -> bool:
+        return Path(f"/proc/{self.pid}").exists()
+
     def live(self, relaxed: bool = False) -> socket.socket:
         """Begin a life; return a connection to it."""
         self.born(relaxed)
+        caller = self.door()
+        assert caller is not None, "the process died before it opened its door"
+        return caller
+
+    def door(self) -> socket.socket | None:
+        """Return a connection to the life that has begun; None when it is over already."""
         until = time.monotonic() + 60
         while True:
             caller = socket.socket(socket.AF_UNIX)
@@ -66,13 +83,16 @@ class Mortal:
                 return caller
             except OSError:
                 caller.close()
+                if not self.is_alive:
+                    return None
                 assert time.monotonic() < until, "the process did not open its door"
                 time.sleep(0.005)
 
     def kill(self) -> None:
         """End a life as a power cut would, as far as the process is concerned."""
-        os.kill(self.pid, signal.SIGKILL)
-        while Path(f"/proc/{self.pid}").exists():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        while self.is_alive:
             time.sleep(0.002)
 
     def end(self) -> None:
@@ -97,9 +117,22 @@ class Client:
         self.done: list[dict[str, Any]] = []
         self.number = 0
         self.repeats = 0
+        self.asked: dict[str, int] = {}
 
-    def talk(self, caller: socket.socket, mortal: Mortal, until: float, first: list[dict[str, Any]]) -> None:
-        """Talk until it is time, then kill, then hear what was still on its way."""
+    def talk(
+        self,
+        caller: socket.socket,
+        mortal: Mortal,
+        until: float,
+        first: list[dict[str, Any]],
+        after: float | None = None,
+    ) -> bool:
+        """Talk until it is time, then kill, then hear what was still on its way.
+
+        With `after` it is time so many seconds after a change of policy was answered. Return whether the
+        process died by itself.
+        """
+        changes = self.changes
         # What was sent and not answered is sent again, as it was.
         again = [
             self.sent[number] for number in sorted(self.sent) if self.sent[number]["op"] in ("event", "many")
@@ -122,17 +155,29 @@ class Client:
             except OSError:
                 data = b""
             if not data:
-                if not killed:
-                    mortal.kill()
+                # It ended by itself, or is about to.
+                mortal.kill()
                 break
             *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
                 self._hear(json.loads(line))
+            if after is not None and self.changes > changes:
+                until, after = time.monotonic() + after, None
         # Not sent because the life ended first: that is for the next one.
         for each in queue:
             self.number += 1
             self.sent[self.number] = each
         caller.close()
+        return not killed
+
+    def do(self, caller: socket.socket, asked: dict[str, Any]) -> None:
+        """Ask for one thing, and wait for it."""
+        caller.settimeout(60)
+        before = len(self.done)
+        self._send(caller, asked)
+        lines = caller.makefile("rb")
+        while len(self.done) == before:
+            self._hear(json.loads(lines.readline()))
 
     def finish(self, caller: socket.socket) -> None:
         """Send everything that is still unanswered, and wait for it."""
@@ -147,9 +192,15 @@ class Client:
         lines.close()
         caller.close()
 
+    @property
+    def changes(self) -> int:
+        """Return how many changes of policy were answered."""
+        return sum(each["op"] in ("activate", "back") for each in self.done)
+
     def _send(self, caller: socket.socket, asked: dict[str, Any]) -> None:
         self.number += 1
         self.sent[self.number] = asked
+        self.asked[asked["op"]] = self.asked.get(asked["op"], 0) + 1
         caller.sendall((json.dumps({"n": self.number, **asked}) + "\n").encode())
 
     def _next(self) -> dict[str, Any]:
@@ -188,13 +239,14 @@ def audit(folder: Path, client: Client) -> dict[str, int]:
         assert recovered.damage == []
         seen: dict[str, int] = {}
         own: Engine | None = None
-        changes = 0
+        changes = activations = 0
         past: list[dict[str, Any]] = []
         for entry in stores.journal.read():
             if entry.kind is Kind.COMMAND:
                 command = decode_command(entry.body)
                 changes += 1
                 if isinstance(command, Activated):
+                    activations += 1
                     own = _activated(stores, own, command, past)
                 elif isinstance(command, ListAdd):
                     assert own is not None
@@ -225,7 +277,14 @@ def audit(folder: Path, client: Client) -> dict[str, int]:
             assert stored.decision.action == client.answers[identity]["action"]
         assert own is not None
         assert_same_state(own, recovered.host.engine)
-        return {"events": len(seen), "acknowledged": len(client.answers), "repeats": client.repeats}
+        return {
+            "events": len(seen),
+            "acknowledged": len(client.answers),
+            "repeats": client.repeats,
+            "activations_asked": client.asked.get("activate", 0) + client.asked.get("back", 0),
+            "activations": activations - 1,
+            "told_activations": client.changes,
+        }
     finally:
         stores.close()
 
@@ -264,8 +323,20 @@ def lives(mortal: Mortal, client: Client, kills: int, plan: list[list[dict[str, 
             mortal.kill()
         caller = mortal.live()
         first = plan[number % len(plan)] if plan else []
-        client.talk(caller, mortal, time.monotonic() + client.draw.uniform(0.0, 0.25), list(first))
+        # Every other change is waited for, so that lives also end soon after one.
+        after = client.draw.uniform(0.0, 0.1) if first and client.draw.random() < 0.5 else None
+        longest = 20.0 if after is not None else client.draw.uniform(0.0, 0.25)
+        client.talk(caller, mortal, time.monotonic() + longest, list(first), after)
         yield number
+
+
+def die_at(mortal: Mortal, client: Client, point: str, times: int, first: list[dict[str, Any]]) -> bool:
+    """Live until that point of `faults`; return whether it was reached."""
+    mortal.born(die_at=point, times=times)
+    caller = mortal.door()
+    if caller is None:
+        return True
+    return client.talk(caller, mortal, time.monotonic() + 20.0, list(first))
 
 
 __all__ = ["Client", "Mortal", "Policy", "assert_same_state", "audit", "lives", "policy"]

@@ -69,6 +69,39 @@ def test_a_failing_disk_is_refused_and_recovered_from(tmp_path: Path, after_comm
     stores.close()
 
 
+@pytest.mark.parametrize("after_commit", [False, True])
+def test_a_disk_that_fails_in_the_middle_of_a_bulk(tmp_path: Path, after_commit: bool) -> None:
+    """One block is on its way while the next is decided: neither is lost, nor there twice."""
+    given = events(36, 400)
+    with durable(tmp_path, retry_s=0.02, block_rows=50) as engine:
+        append, calls, broken = engine.stores.journal.append, [0], threading.Event()
+        broken.set()
+
+        def failing(*arguments: Any) -> None:
+            calls[0] += 1
+            if calls[0] >= 3 and broken.is_set():
+                if after_commit and calls[0] == 3:
+                    append(*arguments)
+                    engine.stores.journal._tip_known = None  # type: ignore[attr-defined]
+                raise StorageFailed("the disk is gone")
+            append(*arguments)
+
+        engine.stores.journal.append = failing  # type: ignore[method-assign]
+        with pytest.raises(StorageFailed) as refused:
+            engine.submit_many(given).result(WAIT_S)
+        assert refused.value.maybe_recorded
+        assert engine.health().state == "failed"
+        broken.clear()
+        until(lambda: engine.health().state == "ok")
+        many = engine.submit_many(given).result(WAIT_S)
+        sequences = [answer.sequence for answer in many]
+        assert sequences == list(range(2, 402))
+        assert 150 <= len(many.repeated) <= 200
+    stores = open_stores(tmp_path, write=False)
+    assert verify(stores).ok
+    stores.close()
+
+
 def test_a_full_disk(tmp_path: Path) -> None:
     """A process that may write no file beyond a size: SQLite says full, and room comes back later."""
     program = textwrap.dedent(

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -46,7 +46,7 @@ from riskweave.engine.durable_recovery import host_at, position_before, recover,
 from riskweave.engine.durable_shadows import Shadows
 from riskweave.engine.durable_snapshots import Snapshotter
 from riskweave.engine.engine import Engine
-from riskweave.engine.ports import RUNGS, DurableSettings, Kind, PolicyRow, Stores
+from riskweave.engine.ports import RUNGS, DurableSettings, Entry, Kind, PolicyRow, Stores
 from riskweave.engine.snapshot import Snapshot
 from riskweave.errors import (
     DeadlineExceeded,
@@ -106,6 +106,7 @@ class _Bulk:
     future: Future[ManyAnswers]
     started: float
     done: int = 0
+    deciding: bool = False
 
 
 @dataclass(slots=True)
@@ -150,6 +151,8 @@ class DurableEngine:
         self._clock_note: str | None = None
         self._activating: str | None = None
         self._activation_lock = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, "riskweave-writer")
+        self._on_its_way: Future[None] | None = None
         self._thread = threading.Thread(target=self._loop, name="riskweave-engine", daemon=True)
 
     @classmethod
@@ -211,7 +214,10 @@ class DurableEngine:
         StorageFailed.
         """
         future: Future[Answer] = Future()
-        self._put(_Single(event, deadline, future, time.monotonic()))
+        now = time.monotonic()
+        if deadline is None and self.settings.deadline_ms is not None:
+            deadline = now + self.settings.deadline_ms / 1e3
+        self._put(_Single(event, deadline, future, now))
         return future
 
     def submit_many(self, events: Sequence[Event] | pa.Table) -> Future[ManyAnswers]:
@@ -343,6 +349,7 @@ class DurableEngine:
             with contextlib.suppress(RiskweaveError, OSError):
                 self._snapshots.take(self._host, self._draft.committed)
             self._snapshots.wait(timeout)
+        self._writer.shutdown(wait=False)
         self._refuse_all(StorageFailed(self._failed or "the engine is closed"))
 
     # ---- the queue
@@ -404,6 +411,7 @@ class DurableEngine:
             try:
                 self._serve(group)
             except BaseException as error:
+                self._failed = self._failed or _why(error)
                 _refuse([item.future for item in group], error)
                 raise
         call = self._next_call()
@@ -434,7 +442,7 @@ class DurableEngine:
 
     def _serve(self, group: list[_Single | _Label]) -> None:
         started = time.monotonic()
-        how = self._how((started - group[0].arrived) * 1e3)
+        how = self._how((started - group[0].arrived) * 1e3, len(group) + len(self._queue))
         prepared = self._prepared(group, started)
         known = self._known([each.id_hash for each in prepared.values()])
         repeats: list[tuple[_Prepared, int]] = []
@@ -575,9 +583,9 @@ class DurableEngine:
             tuple(sorted(how.skipped)),
         )
 
-    def _how(self, waited_ms: float) -> How:
+    def _how(self, waited_ms: float, queued: int) -> How:
         """Return how much of the policy is run now."""
-        rung = rung_for(waited_ms, self.settings) if self.settings.ladder else 0
+        rung = rung_for(waited_ms, queued, self.settings) if self.settings.ladder else 0
         skipped = skipped_at(rung, self._host.full, self.settings) if rung else frozenset()
         resting = self._rests.resting()
         if resting:
@@ -592,7 +600,12 @@ class DurableEngine:
                 bulk.done = bulk.size
             else:
                 self._serve_block(bulk)
+                if bulk.done >= bulk.size:
+                    self._arrive()
         except (RiskweaveError, TypeError, ValueError) as error:
+            if bulk.deciding and not isinstance(error, StorageFailed):
+                self._failed = _why(error)
+                raise  # State may have changed: it is built anew.
             # Nothing of this block is remembered; blocks before it stand, and repeat their answers.
             bulk.done = bulk.size
             if isinstance(error, StorageFailed):
@@ -615,7 +628,11 @@ class DurableEngine:
     def _serve_block(self, bulk: _Bulk) -> None:
         size = min(self.settings.block_rows, bulk.size - bulk.done)
         block = Block(self, bulk.source, bulk.answers, bulk.done, size)
-        block.decide()
+        decoded, hashes, again = block.read()
+        bulk.deciding = True
+        block.decide(decoded, hashes)
+        bulk.deciding = False
+        block.repeat(again)
         bulk.done += size
 
     # ---- calls
@@ -727,28 +744,66 @@ class DurableEngine:
     def _commit(self) -> None:
         """Make what is decided durable; raises StorageFailed, and it stays to be written."""
         self._commit_by = None
+        self._arrive()
         draft = self._draft
         if draft.is_empty:
             return
         entries = draft.sealed()
-        try:
-            self.stores.journal.append(entries, draft.policies)
-            for entry in entries:
-                if entry.ids:
-                    self.stores.ids.add(np.frombuffer(entry.ids, "<u8"), entry.position)
-        except (OSError, MemoryError) as error:
-            raise StorageFailed(f"the journal cannot be written: {error}") from error
+        self._append(lambda: self.stores.journal.append(entries, draft.policies))
+        self._add_ids(entries)
         draft.written()
         if draft.clock_step_ms:
             self._clock_note = f"the clock went back by {draft.clock_step_ms} ms at {draft.position}"
         self._snapshots.grown(draft.committed)
         self._shadows.wake()
 
-    def _storage_failed(self, error: StorageFailed) -> None:
+    def _send(self) -> None:
+        """Have what is decided written while the next block is decided; `_arrive` says how it went."""
+        self._arrive()
+        draft = self._draft
+        assert not draft.policies
+        entries = draft.sent()
+        # Known at once, so that the next block finds its repeats.
+        self._add_ids(entries)
+        self._on_its_way = self._writer.submit(self.stores.journal.append, entries)
+
+    def _arrive(self) -> None:
+        """Wait for what is on its way to disk; raises StorageFailed, and it stays to be written."""
+        on_its_way, self._on_its_way = self._on_its_way, None
+        if on_its_way is None:
+            return
+        try:
+            self._append(on_its_way.result)
+        except BaseException:
+            self._draft.returned()
+            raise
+        self._draft.arrived()
+        self._snapshots.grown(self._draft.committed)
+        self._shadows.wake()
+
+    def _append(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except (StorageFailed, OSError, MemoryError) as error:
+            if not isinstance(error, StorageFailed):
+                error = StorageFailed(f"the journal cannot be written: {error}")
+            # Before anybody is told, so that whoever is told finds it in `health`.
+            self._note_failure(error)
+            raise error from error.__cause__
+
+    def _add_ids(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry.ids:
+                self.stores.ids.add(np.frombuffer(entry.ids, "<u8"), entry.position)
+
+    def _note_failure(self, error: StorageFailed) -> None:
         if self._failed is None:
             log.error("storage failed: %s", error)
         self._failed = str(error)
         self._retry_at = time.monotonic() + self.settings.retry_s
+
+    def _storage_failed(self, error: StorageFailed) -> None:
+        self._note_failure(error)
         self._refuse_all(error)
 
     def _refuse_all(self, error: StorageFailed) -> None:
@@ -776,10 +831,12 @@ class DurableEngine:
 
     def _rebuild(self, error: BaseException) -> None:
         """After an error that nobody foresaw: what is not in the journal never was."""
-        why = f"{type(error).__name__}: {error}"
+        why = self._failed = _why(error)
         self._refuse_all(StorageFailed(f"the engine failed ({why}); send the events again"))
-        self._failed = why
         try:
+            if self._on_its_way is not None:
+                wait([self._on_its_way])
+                self._on_its_way = None
             self.stores.journal.reopen()
             recovered = recover(self.stores)
             self._host = recovered.host
@@ -787,6 +844,10 @@ class DurableEngine:
             self._failed = None
         except (RiskweaveError, OSError) as again:
             self._storage_failed(StorageFailed(f"{why}; then {again}"))
+
+
+def _why(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _refuse(futures: Sequence[Future[Any]], error: BaseException) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 from riskweave.engine.durable_commands import Activated, ActivatePolicy, RollBack, encode_command
 from riskweave.engine.durable_host import Host, entries, history, policy_of
 from riskweave.engine.durable_policies import pack_policy
@@ -46,7 +44,6 @@ class Activation:
         self.row = PolicyRow(self.row.number, self.row.version, self.row.content, shape, 0)
         self.host.policy = self.row
         self.host.engine.warm_up()
-        gc.collect()
 
     def behind(self, position: int) -> bool:
         """Return whether another round is worth while before the engine has to wait."""

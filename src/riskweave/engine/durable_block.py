@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from riskweave.engine.durable import DurableEngine
 
 
+# An event, the hash of its id, the id, and where it stood in what was given.
+Repeat = tuple[dict[str, object], int, str, int]
+
+
 class Block:
     """A block of a bulk: the readable and new are decided and committed, the rest answered one by one."""
 
@@ -35,10 +39,11 @@ class Block:
         self.data: list[bytes] = []
         self.records: list[dict[str, object]] = []
 
-    def decide(self) -> None:
-        """Decide the block."""
+    def read(self) -> tuple[Decoded, Any, list[Repeat]]:
+        """Return what can be read and is new, its id hashes, and what is a repeat; the rest is refused."""
         engine = self.engine
-        engine._commit()  # so that the ids of what was decided before are known
+        if not engine._draft.is_empty:
+            engine._commit()  # so that the ids of what was decided before are known
         if not self.is_table:
             self._read_records()
         decoded = self._decoded()
@@ -60,8 +65,19 @@ class Block:
             self._keep(decoded.rows[fresh])
             decoded = self._decoded()
             hashes = hashes[fresh]
+        return decoded, hashes, again
+
+    def decide(self, decoded: Decoded, hashes: Any) -> None:
+        """Decide what is new, and have it written."""
         if decoded.batch.size:
             self._commit_fresh(decoded, hashes)
+
+    def repeat(self, again: list[Repeat]) -> None:
+        """Give repeats their first answers."""
+        if not again:
+            return
+        engine = self.engine
+        engine._arrive()
         positions = engine._known([hashed for _, hashed, _, _ in again])
         for event, hashed, identity, row in again:
             try:
@@ -124,9 +140,11 @@ class Block:
 
     def _commit_fresh(self, decoded: Decoded, hashes: Any) -> None:
         engine = self.engine
-        how = engine._how(0.0)
-        teller = engine._host.engine.answers
+        # A bulk climbs down no ladder: nobody waits for one of its events, and it makes way for
+        # single ones after each block. Models that rest are left out here too.
+        how = engine._how(0.0, 0)
         decisions, how = engine._host.block(decoded, self._source(), how)
+        teller = engine._host.engine.answers
         if engine._host.failures.failed:
             engine._rests.failed(engine._host.failures.take())
         elif engine._rests.failures:
@@ -148,7 +166,7 @@ class Block:
             )
         )
         engine._decided += len(decisions)
-        engine._commit()
+        engine._send()
 
     def _reject(self, row: int, record: object, error: EventError) -> None:
         error.place = row_place(row)

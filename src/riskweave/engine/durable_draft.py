@@ -46,6 +46,7 @@ class Draft:
         self._clock = clock
         self._latest_ms = 0
         self._open: list[_Open] = []
+        self._away: tuple[list[_Open], Tip] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -115,7 +116,7 @@ class Draft:
 
     def sealed(self) -> list[Entry]:
         """Return the entries with their checksums; the same again until they are written."""
-        chain = self.committed.chain
+        chain = self.committed.chain if self._away is None else self._away[1].chain
         sealed = []
         for each in self._open:
             entry = each.done or _ones(each)
@@ -131,6 +132,27 @@ class Draft:
         self._open.clear()
         self.policies.clear()
         self.hashes.clear()
+
+    def sent(self) -> list[Entry]:
+        """Return the entries that another thread is to write, until `arrived` or `returned`."""
+        assert self._away is None
+        entries = self.sealed()
+        self._away = (self._open, Tip(self.position, self._chain))
+        self._open = []
+        self.hashes.clear()
+        return entries
+
+    def arrived(self) -> None:
+        """Note that what was sent is durable."""
+        assert self._away is not None
+        self.committed = self._away[1]
+        self._away = None
+
+    def returned(self) -> None:
+        """Take back what was sent and could not be written."""
+        assert self._away is not None
+        self._open = self._away[0] + self._open
+        self._away = None
 
     def _now(self) -> int:
         now = self._clock()

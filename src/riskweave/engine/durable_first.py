@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from riskweave.engine.durable_answers import request_id
 from riskweave.engine.durable_host import How, Shapes, body_events, check
+from riskweave.engine.durable_ladder import SAFE
 from riskweave.engine.durable_records import Record
 from riskweave.engine.memory import content_of
 from riskweave.engine.ports import RUNGS, Entry, StoredDecision, Stores
@@ -48,14 +49,14 @@ class FirstAnswers:
         if then != now:
             changed = sorted(name for name in now | then if now.get(name) != then.get(name))
             raise DuplicateError(identity, {name: (then.get(name), now.get(name)) for name in changed})
-        return stored(self.stores, opened, index, duplicate=True)
+        return self.told(opened, index, duplicate=True)
 
     def at(self, position: int) -> StoredDecision | None:
         """Return the decision at a position; None when there is none there."""
         opened = self.opened(position)
         if opened is None:
             return None
-        return stored(self.stores, opened, position - opened.entry.position)
+        return self.told(opened, position - opened.entry.position)
 
     def opened(self, position: int) -> Opened | None:
         """Return the entry of events that holds a position, read; raises StorageFailed for a damaged one."""
@@ -77,18 +78,23 @@ class FirstAnswers:
         check(entry)
         return Opened(entry, self.shapes.record(entry), body_events(entry))
 
-
-def stored(stores: Stores, opened: Opened, index: int, duplicate: bool = False) -> StoredDecision:
-    """Return one decision of an entry, with its event."""
-    entry = opened.entry
-    how = How.of(entry)
-    return StoredDecision(
-        entry.position + index,
-        request_id(stores.journal.identity, entry.position + index),
-        entry.received_ms,
-        opened.events[index],
-        opened.record.decision(index, duplicate),
-        opened.record.shape.version,
-        RUNGS[entry.rung],
-        tuple(sorted(how.skipped)),
-    )
+    def told(self, opened: Opened, index: int, duplicate: bool = False) -> StoredDecision:
+        """Return one decision of an entry, whole, with its event."""
+        entry, record = opened.entry, opened.record
+        how = How.of(entry)
+        decision = record.decision(index, duplicate)
+        if record.ones is None and how.rung != SAFE:
+            outcome = self.shapes.outcomes.later(
+                entry.policy, how.rung, record.kept(index), decision.score, decision.rule_numbers
+            )
+            decision = replace(decision, outcome=outcome)
+        return StoredDecision(
+            entry.position + index,
+            request_id(self.stores.journal.identity, entry.position + index),
+            entry.received_ms,
+            opened.events[index],
+            decision,
+            record.shape.version,
+            RUNGS[entry.rung],
+            tuple(sorted(how.skipped)),
+        )

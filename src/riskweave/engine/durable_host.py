@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from riskweave.engine.answers import Answers
 from riskweave.engine.decisions import Decision, Decisions
 from riskweave.engine.durable_commands import (
     Activated,
@@ -25,7 +26,8 @@ from riskweave.engine.durable_commands import (
     apply,
     decode_command,
 )
-from riskweave.engine.durable_ladder import SAFE, Failures, guarded, without
+from riskweave.engine.durable_ladder import RULES, SAFE, Failures, Remembering, guarded, plainly, without
+from riskweave.engine.durable_outcomes import Outcomes
 from riskweave.engine.durable_policies import unpack_policy
 from riskweave.engine.durable_records import (
     ACTION_NUMBERS,
@@ -36,6 +38,7 @@ from riskweave.engine.durable_records import (
     read_shape,
 )
 from riskweave.engine.engine import Engine, _Source
+from riskweave.engine.keeping import take_snapshot
 from riskweave.engine.memory import EventMemory
 from riskweave.engine.ports import Entry, Kind, PolicyRow, Stores
 from riskweave.engine.snapshot import Snapshot
@@ -159,6 +162,15 @@ class How:
         return cls(entry.rung, frozenset(filter(None, names.split(","))), action or "REVIEW")
 
 
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """A part of the policy that decides, and what the rest of it has to remember."""
+
+    plan: Plan
+    answers: Answers
+    remembering: Remembering
+
+
 class Host:
     """An engine, the policy's number in the journal, and the failures of its models."""
 
@@ -175,16 +187,26 @@ class Host:
         # The journal answers repeated ids, for longer than any engine would.
         engine.state.memory = EventMemory(0)
         self.full = engine.plan
-        self._plans: dict[frozenset[str], Plan] = {}
+        self._variants: dict[tuple[frozenset[str], bool], _Variant] = {}
         self._has_models = bool(engine.plan.models.models)
-        engine.plan = self._plan(frozenset())
+        self._use(How())
 
-    def _plan(self, skipped: frozenset[str]) -> Plan:
-        plan = self._plans.get(skipped)
-        if plan is None:
-            base = guarded(self.full, self.failures) if self._has_models else self.full
-            plan = self._plans[skipped] = without(base, skipped)
-        return plan
+    def _use(self, how: How) -> _Variant:
+        """Have the engine decide by as much of the policy as `how` says."""
+        key = how.skipped, how.rung >= RULES
+        variant = self._variants.get(key)
+        if variant is None:
+            variant = self._variants[key] = self._variant(*key)
+        engine = self.engine
+        if engine.plan is not variant.plan:
+            engine.plan, engine.answers, engine._recorder = variant.plan, variant.answers, None
+        return variant
+
+    def _variant(self, skipped: frozenset[str], plain: bool) -> _Variant:
+        engine = self.engine
+        plan = guarded(self.full, self.failures) if self._has_models else self.full
+        plan = without(plainly(plan) if plain else plan, skipped)
+        return _Variant(plan, Answers(plan, engine.outputs, engine.rule_ids), Remembering(self.full, skipped))
 
     # ---- deciding
 
@@ -194,11 +216,16 @@ class Host:
 
     def one(self, event: Event, how: How) -> tuple[Decision, How]:
         """Decide one event; a model that fails is left out, and the answer says so."""
-        self.engine.plan = self._plan(how.skipped)
-        decision = self.engine.decide(event)
+        variant = self._use(how)
+        engine = self.engine
+        decision = engine.decide(event)
+        if variant.remembering.any:
+            variant.remembering.step(engine.state, engine._one)
         how = self._after(how)
         if how.rung == SAFE:
-            decision = replace(decision, action=how.safe_action, score=0.0, hits=(), rule_numbers=())
+            decision = replace(
+                decision, action=how.safe_action, score=0.0, hits=(), rule_numbers=(), outcome=None
+            )
         return decision, how
 
     def _after(self, how: How) -> How:
@@ -218,8 +245,9 @@ class Host:
 
     def block(self, decoded: Decoded, source: _Source, how: How) -> tuple[Decisions, How]:
         """Decide a decoded block in which all is new and readable."""
-        self.engine.plan = self._plan(how.skipped)
+        variant = self._use(how)
         decisions = self.engine._decide_fresh(decoded, source)
+        variant.remembering.step(self.engine.state, decoded.batch)
         how = self._after(how)
         if how.rung == SAFE:
             decisions.action[:] = ACTION_NUMBERS[how.safe_action]
@@ -287,6 +315,7 @@ class Host:
     def activate(self, row: PolicyRow, policy: Policy, past: History) -> None:
         """Go over to another policy, its new features filled from the past."""
         engine = self.engine
+        self._use(How())
         engine.plan = self.full
         engine.replace_policy(policy, past.parts(), past.labels(policy))
         self.taken(engine, row)
@@ -312,8 +341,7 @@ class Host:
 
     def snapshot(self) -> Snapshot:
         """Return the engine's state, in arrays of its own."""
-        self.engine.plan = self.full
-        return self.engine.snapshot()
+        return take_snapshot(self.full, self.engine.state)
 
     @classmethod
     def restored(cls, stores: Stores, row: PolicyRow, state: Snapshot) -> Host:
@@ -340,6 +368,7 @@ class Shapes:
     def __init__(self, stores: Stores) -> None:
         self.stores = stores
         self._known: dict[int, Shape] = {}
+        self.outcomes = Outcomes(lambda number: policy_of(stores, policy_row(stores, number)))
 
     def of(self, number: int) -> Shape:
         """Return the shape of a policy's decisions."""

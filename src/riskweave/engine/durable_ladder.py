@@ -1,6 +1,8 @@
-"""Doing less, in declared steps: plans with models left out, and models that fail without harm.
+"""Doing less, in declared steps: models left out, then the decision's network, then the policy's say.
 
-What was left out of a decision is journaled with it, so a replay leaves out the same.
+Whatever is left out, what has memory sees every event: lists, features, patterns, and the sequences of
+sequence models, which are remembered without being scored. What was left out of a decision is journaled
+with it, so a replay leaves out the same.
 """
 
 from __future__ import annotations
@@ -12,10 +14,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from riskweave.batch import Batch
+from riskweave.decision.plan import MaximumPlan, maximum_plan
 from riskweave.engine.ports import RUNGS, DurableSettings
+from riskweave.engine.state import State
+from riskweave.models import plan as models
 from riskweave.models.artifact import Lstm, Onnx
-from riskweave.models.plan import ModelPlan, Scoring
-from riskweave.models.runners import LstmRunner, ProfileRunner, Runner
+from riskweave.models.plan import ModelPlan, ModelsPlan, Scoring
+from riskweave.models.runners import Dense, LstmRunner, ProfileRunner, Runner
 from riskweave.policy.plan import Plan
 
 FULL, LIGHT, RULES, SAFE = range(len(RUNGS))
@@ -81,6 +87,54 @@ def without(plan: Plan, skipped: frozenset[str]) -> Plan:
     return replace(plan, models=replace(plan.models, models=kept))
 
 
+def plainly(plan: Plan) -> Plan:
+    """Return the plan that decides by rules, patterns and lists: the greatest risk, by the policy's bands."""
+    if isinstance(plan.decision, MaximumPlan):
+        return plan
+    rows = [plan.rules.risk.index, *(column.index for column in plan.rules.risks.values())]
+    rows += [each.risk_row for each in plan.patterns.patterns]
+    return replace(plan, decision=maximum_plan(plan.settings.bands, rows, plan.decision.bounds))
+
+
+class Remembering:
+    """What skipped models still have to do: remember the events that they would have seen."""
+
+    def __init__(self, plan: Plan, skipped: frozenset[str]) -> None:
+        sequences = [each for each in plan.models.sequences if each.path.split("/")[0] in skipped]
+        left_out = tuple(model for model in plan.models.models if model.name in skipped)
+        self.any = bool(sequences)
+        self.plan = ModelsPlan(
+            left_out, tuple(replace(each, runner=_without_scores(each)) for each in sequences)
+        )
+        # What sequences read of profiles is worked out for them alone.
+        self.rows = [row for model in left_out for row in (model.cluster_row, model.distance_row) if row >= 0]
+
+    def step(self, state: State, batch: Batch) -> None:
+        """Take in a batch that was decided."""
+        if self.any:
+            models.remember(self.plan, state.models, batch)
+            batch.values[self.rows] = np.nan
+
+
+def _without_scores(scoring: Scoring) -> LstmRunner:
+    """Return the smallest network of a sequence's form: to remember is all it is for."""
+    runner = scoring.runner
+    assert isinstance(runner, LstmRunner)
+    width, single = scoring.artifact.about.inputs, np.float32
+    small = LstmRunner.__new__(LstmRunner)
+    small.model = runner.model
+    small.from_inputs = np.zeros(4 * width, single)
+    small.recurrent = np.zeros(4, single)
+    small.bias = np.zeros(4, single)
+    small.scratch = np.zeros(2 + width, single)
+    small.sums = np.zeros(4 * runner.model.steps, single)
+    small.dense = Dense.__new__(Dense)
+    small.dense.layers = np.zeros((0, runner.dense.layers.shape[1]), np.int64)
+    small.dense.weights = np.zeros(1)
+    small.dense.scratch = np.zeros(1)
+    return small
+
+
 def heavy_models(plan: Plan, settings: DurableSettings) -> frozenset[str]:
     """Return the models that the rung `light` leaves out."""
     if settings.heavy_models is not None:
@@ -103,11 +157,11 @@ def skipped_at(rung: int, plan: Plan, settings: DurableSettings) -> frozenset[st
     return frozenset(model.name for model in plan.models.models)
 
 
-def rung_for(waited_ms: float, settings: DurableSettings) -> int:
-    """Return the rung for a queue whose oldest request has waited so long."""
+def rung_for(waited_ms: float, queued: int, settings: DurableSettings) -> int:
+    """Return the rung for a queue of so many, whose oldest request has waited so long."""
     number = FULL
     for rung in settings.ladder:
-        if waited_ms >= rung.after_ms:
+        if waited_ms >= rung.after_ms or (rung.queued is not None and queued >= rung.queued):
             number = max(number, RUNGS.index(rung.name))
     return number
 

@@ -88,7 +88,7 @@ class _Block(msgspec.Struct, array_like=True):
     list_start: bytes | None = None
     list_which: bytes | None = None
     list_entries: list[ListMatch] = []
-    kept: list[bytes] = []
+    kept: list[bytes | _Texts] = []
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -174,13 +174,16 @@ def encode_block(decisions: Decisions) -> bytes:
     )
 
 
-def _kept(decisions: Decisions) -> list[bytes]:
-    """Return the numbers that a block was decided with; texts among them are told by the features."""
+def _kept(decisions: Decisions) -> list[bytes | _Texts]:
+    """Return the numbers and texts that a block was decided with."""
     kept = decisions.kept
     if kept is None:
         return []
     texts = set(kept.text_rows())
-    return [_floats(values) for row, values in enumerate(kept.values) if row not in texts]
+    return [
+        _texts(decisions, values) if row in texts else _floats(values)
+        for row, values in enumerate(kept.values)
+    ]
 
 
 def _floats(values: NDArray[np.float64]) -> bytes:
@@ -269,6 +272,11 @@ class Record:
             policy=self.shape.version,
         )
 
+    def kept(self, index: int) -> list[float | str | None]:
+        """Return the numbers and texts that a decision of a block was made with."""
+        assert self.block is not None
+        return [_at(column, index) for column in self.block.kept]
+
     def _lists(self, index: int) -> list[ListMatch]:
         block = self.block
         if block is None or block.list_start is None or block.list_which is None:
@@ -279,9 +287,14 @@ class Record:
 
     def _value(self, k: int, index: int) -> object:
         assert self.block is not None
-        column = self.block.columns[k]
-        if isinstance(column, _Texts):
-            code = int(np.frombuffer(column.codes, "<i4")[index])
-            return None if code < 0 else column.texts[code]
-        value = float(np.frombuffer(column, "<f8")[index])
+        value = _at(self.block.columns[k], index)
+        if value is None or isinstance(value, str):
+            return value
         return python_value(value, Type[self.shape.features[k][1]], ())
+
+
+def _at(column: bytes | _Texts, index: int) -> float | str | None:
+    if isinstance(column, _Texts):
+        code = int(np.frombuffer(column.codes, "<i4")[index])
+        return None if code < 0 else column.texts[code]
+    return float(np.frombuffer(column, "<f8")[index])

@@ -333,13 +333,15 @@ RUNGS = ("full", "light", "rules", "safe")
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """From which wait of the oldest request in the queue on the engine does less.
+    """From which wait of the oldest request, or which length of the queue, on the engine does less.
 
-    `light` leaves out heavy models, `rules` all models, `safe` answers the safe action.
+    `light` leaves out heavy models, `rules` all models and the decision's network, `safe` answers the
+    safe action.
     """
 
     name: str
     after_ms: float
+    queued: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +350,7 @@ class DurableSettings:
 
     `relaxed` answers before the commit, which then comes at most `relaxed_commit_ms` later. A group is
     committed after `group_events` events or `group_ms`, or as soon as nobody waits. `heavy_models` None
-    means those that run in ONNX and sequence models.
+    means those that run in ONNX and sequence models. `deadline_ms` is for requests that bring none.
     """
 
     relaxed: bool = False
@@ -360,6 +362,7 @@ class DurableSettings:
     queue_bulk_rows: int = 20_000_000
     ladder: tuple[Rung, ...] = ()
     safe_action: str = "REVIEW"
+    deadline_ms: float | None = None
     heavy_models: tuple[str, ...] | None = None
     model_rest_s: float = 30.0
     model_failures: int = 3

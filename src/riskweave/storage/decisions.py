@@ -9,7 +9,7 @@ import numpy as np
 
 from riskweave.batch import ACTIONS
 from riskweave.engine.durable_answers import sequence_of
-from riskweave.engine.durable_first import FirstAnswers, Opened, stored
+from riskweave.engine.durable_first import FirstAnswers, Opened
 from riskweave.engine.durable_host import body_events, check, entries
 from riskweave.engine.durable_recovery import record_at
 from riskweave.engine.memory import content_of
@@ -106,7 +106,7 @@ class Decisions:
         names = frozenset(filters.fields)
         for row in rows:
             if not names or content_of(opened.events[row], names) == dict(filters.fields):
-                yield stored(self.stores, opened, row)
+                yield self._first.told(opened, row)
 
     def stream(self, from_sequence: int = 1) -> Iterator[StoredDecision]:
         """Yield the decisions from a position on, as far as there are any now."""
@@ -114,7 +114,7 @@ class Decisions:
             if entry.kind.holds_events:
                 opened = Opened(entry, self._first.shapes.record(entry), body_events(entry))
                 for row in range(max(0, from_sequence - entry.position), entry.count):
-                    yield stored(self.stores, opened, row)
+                    yield self._first.told(opened, row)
 
 
 def _may_hold(filters: DecisionFilter, entry: Entry) -> bool:

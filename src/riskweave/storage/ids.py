@@ -11,7 +11,9 @@ import os
 import struct
 import threading
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ IN_MEMORY = 200_000
 
 _HEAD = struct.Struct("<8sqqqI")
 _MAGIC = b"rwids 1\n"
+_PIECE = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,8 @@ class IdRuns:
 
     def _store(self, first: int, last: int) -> None:
         """Sort what is frozen into a run; merge runs of like size."""
-        size = len(self.frozen)
-        hashes = np.fromiter(self.frozen.keys(), np.uint64, size)
-        positions = np.fromiter(self.frozen.values(), np.int64, size)
+        hashes = _gathered(self.frozen.keys(), len(self.frozen), np.uint64)
+        positions = _gathered(self.frozen.values(), len(self.frozen), np.int64)
         order = np.argsort(hashes)
         runs = [*self.runs, Run(first, last, hashes[order], positions[order])]
         while len(runs) > 1 and runs[-2].hashes.size <= 2 * runs[-1].hashes.size:
@@ -137,13 +139,18 @@ class IdRuns:
     def _written(self, run: Run) -> Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{run.first:020d}-{run.last:020d}.ids"
-        data = run.hashes.astype("<u8").tobytes() + run.positions.astype("<i8").tobytes()
-        head = _HEAD.pack(_MAGIC, run.first, run.last, run.hashes.size, zlib.crc32(data))
+        columns = [
+            np.ascontiguousarray(each).view(np.uint8).data
+            for each in (run.hashes.astype("<u8", copy=False), run.positions.astype("<i8", copy=False))
+        ]
+        crc = zlib.crc32(columns[1], zlib.crc32(columns[0]))
+        head = _HEAD.pack(_MAGIC, run.first, run.last, run.hashes.size, crc)
         beside = path.with_suffix(".part")
         try:
             with beside.open("wb") as stream:
                 stream.write(head + struct.pack("<I", zlib.crc32(head)))
-                stream.write(data)
+                for column in columns:
+                    stream.write(column)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(beside, path)
@@ -201,6 +208,16 @@ class IdRuns:
 
     def close(self) -> None:
         self.wait()
+
+
+def _gathered(values: Iterable[int], size: int, kind: type[np.generic]) -> NDArray[Any]:
+    """Return numbers of a dict as an array, piece by piece: in one go nobody else would run meanwhile."""
+    found = np.empty(size, kind)
+    numbers = iter(values)
+    for at in range(0, size, _PIECE):
+        count = min(_PIECE, size - at)
+        found[at : at + count] = np.fromiter(islice(numbers, count), kind, count)
+    return found
 
 
 def _merged(first: Run, second: Run) -> Run:

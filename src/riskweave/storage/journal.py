@@ -164,17 +164,23 @@ class SqlJournal:
 
     def _append(self, entries: Sequence[Entry], policy_rows: Sequence[PolicyRow]) -> None:
         with self._connection(write=True) as connection:
-            if self._tip_known is None and self._is_there(self._stored_tip(connection), entries):
-                return
+            if self._tip_known is None:
+                entries = self._missing(self._stored_tip(connection), entries)
+                if not entries:
+                    return
+                policy_rows = [row for row in policy_rows if row.position >= entries[0].position]
             self._expect(entries[0])
             connection.execute(insert(journal), [row_of(entry) for entry in entries])
             if policy_rows:
                 connection.execute(insert(policies), [policy_values(row) for row in policy_rows])
 
-    def _is_there(self, tip: Tip, entries: Sequence[Entry]) -> bool:
-        """Return whether an append whose outcome was unknown did succeed."""
+    def _missing(self, tip: Tip, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Return the entries that are not there: an append whose outcome was unknown may have succeeded."""
         self._tip_known = tip
-        return tip == Tip(entries[-1].last, entries[-1].chain)
+        for number, entry in enumerate(entries, 1):
+            if tip == Tip(entry.last, entry.chain):
+                return entries[number:]
+        return entries
 
     def _expect(self, first: Entry) -> None:
         assert self._tip_known is not None

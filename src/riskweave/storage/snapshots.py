@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,8 +14,11 @@ import msgspec
 from riskweave.engine.ports import SnapshotFile
 from riskweave.errors import StateError
 
-HEAD = b"riskweave stored snapshot 1\n"
+HEAD = b"riskweave stored snapshot 2\n"
 _SUFFIX = ".snapshot"
+_SIZE = struct.Struct("<Q")
+# Written piece by piece, so that a large state holds up nobody.
+_PIECE_BYTES = 1 << 20
 
 
 class SnapshotFiles:
@@ -24,13 +30,19 @@ class SnapshotFiles:
     def write(self, snapshot: SnapshotFile) -> int:
         """Write beside, wait for the disk, then give the file its name."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        data = msgspec.msgpack.encode(snapshot)
+        about = msgspec.msgpack.encode(replace(snapshot, state=b""))
+        parts = (_SIZE.pack(len(about)), about, snapshot.state)
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part)
         path = self._path(snapshot.position)
         beside = path.with_suffix(".part")
         try:
             with beside.open("wb") as stream:
-                stream.write(HEAD + hashlib.sha256(data).digest())
-                stream.write(data)
+                stream.write(HEAD + digest.digest())
+                for part in parts:
+                    for piece in _pieces(part):
+                        stream.write(piece)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(beside, path)
@@ -41,7 +53,7 @@ class SnapshotFiles:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        return len(data)
+        return sum(len(part) for part in parts)
 
     def positions(self) -> list[int]:
         """Return the positions of those stored, ascending."""
@@ -50,15 +62,18 @@ class SnapshotFiles:
 
     def read(self, position: int) -> SnapshotFile:
         """Return a snapshot; raises StateError when it is damaged."""
-        data = self._path(position).read_bytes()
+        data = memoryview(self._path(position).read_bytes())
         start = len(HEAD) + 32
-        whole = data.startswith(HEAD) and hashlib.sha256(data[start:]).digest() == data[len(HEAD) : start]
-        if not whole:
+        body = data[start:]
+        if data[: len(HEAD)] != HEAD or hashlib.sha256(body).digest() != data[len(HEAD) : start]:
             raise StateError("the file is damaged")
         try:
-            return msgspec.msgpack.decode(memoryview(data)[start:], type=SnapshotFile)
-        except msgspec.DecodeError as error:
+            (size,) = _SIZE.unpack_from(body)
+            end = _SIZE.size + size
+            about = msgspec.msgpack.decode(body[_SIZE.size : end], type=SnapshotFile)
+        except (msgspec.DecodeError, struct.error) as error:
             raise StateError(f"the file is of another version ({error})") from error
+        return replace(about, state=bytes(body[end:]))
 
     def keep(self, newest: int) -> None:
         """Delete all but the newest few."""
@@ -71,3 +86,9 @@ class SnapshotFiles:
 
     def _path(self, position: int) -> Path:
         return self.folder / f"{position:020d}{_SUFFIX}"
+
+
+def _pieces(data: bytes) -> Iterator[memoryview]:
+    view = memoryview(data)
+    for at in range(0, len(view), _PIECE_BYTES):
+        yield view[at : at + _PIECE_BYTES]

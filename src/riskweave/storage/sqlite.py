@@ -20,8 +20,10 @@ from riskweave.storage.journal import COLUMNS, SqlJournal, entry_of
 from riskweave.storage.tables import policies
 
 PAGE_BYTES = 8192
-# Pages in the log before they are moved to the file; a longer log makes longer, rarer pauses.
-CHECKPOINT_PAGES = 2_000
+# Bytes of the log before a thread moves them to the file, and before a commit waits for the rest: only
+# when all of it has been moved does the log begin anew.
+CHECKPOINT_BYTES = 16 << 20
+LOG_BYTES_MAX = 128 << 20
 
 _INSERT = f"INSERT INTO journal ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _values = attrgetter(*COLUMNS)
@@ -49,7 +51,7 @@ def prepare(connection: sqlite3.Connection, write: bool = True) -> None:
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA cell_size_check=ON")
     connection.execute("PRAGMA busy_timeout=15000")
 
@@ -61,6 +63,7 @@ class SqliteJournal(SqlJournal):
         self.path = path
         self._writer: sqlite3.Connection | None = None
         self._lock = threading.Lock()
+        self._mover = LogMover(path)
         super().__init__(lambda: sqlite_engine(path, write), path.parent, write)
 
     def _connected(self) -> sqlite3.Connection:
@@ -87,9 +90,12 @@ class SqliteJournal(SqlJournal):
             except sqlite3.Error as error:
                 raise StorageFailed(f"the journal cannot be written: {error}") from error
             try:
-                if self._tip_known is None and self._is_there(self._raw_tip(writer), entries):
-                    writer.execute("ROLLBACK")
-                    return
+                if self._tip_known is None:
+                    entries = self._missing(self._raw_tip(writer), entries)
+                    if not entries:
+                        writer.execute("ROLLBACK")
+                        return
+                    policy_rows = [row for row in policy_rows if row.position >= entries[0].position]
                 self._expect(entries[0])
                 writer.executemany(_INSERT, [_values(entry) for entry in entries])
                 if policy_rows:
@@ -98,6 +104,7 @@ class SqliteJournal(SqlJournal):
                         [tuple(getattr(row, name) for name in _POLICY_COLUMNS) for row in policy_rows],
                     )
                 writer.execute("COMMIT")
+                self._mover.grown(writer, entries)
             except (sqlite3.Error, StorageFailed, MemoryError) as error:
                 self._tip_known = None
                 if writer.in_transaction:
@@ -133,6 +140,7 @@ class SqliteJournal(SqlJournal):
             self._writer = None
 
     def close(self) -> None:
+        self._mover.wait()
         self._drop_writer()
         super().close()
 
@@ -171,6 +179,60 @@ class SqliteJournal(SqlJournal):
         """Return how much room the journal takes."""
         log = Path(f"{self.path}-wal")
         return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
+
+
+class LogMover:
+    """Moves the log into the file beside the commits, so that none of them waits for it.
+
+    The log begins anew only when all of it was moved and nobody reads in it; while commits keep coming
+    that never happens by itself, so a commit moves the rest, which is little, when the log is long.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.moved = 0
+        self.error: str | None = None
+        self._log_bytes = 0
+        self._since = 0
+        self._thread: threading.Thread | None = None
+
+    def grown(self, writer: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+        """Note a commit; have the log moved when it is time."""
+        # What changes a page writes the whole page.
+        size = sum(len(each.body) + len(each.record) + len(each.ids) for each in entries) + 2 * PAGE_BYTES
+        self._since += size
+        self._log_bytes += size
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if self._log_bytes >= LOG_BYTES_MAX:
+            self._finish(writer)
+        elif self._since >= CHECKPOINT_BYTES:
+            self._since = 0
+            self._thread = threading.Thread(target=self._move, name="riskweave-log", daemon=True)
+            self._thread.start()
+
+    def _finish(self, writer: sqlite3.Connection) -> None:
+        self._log_bytes = self._since = 0
+        with contextlib.suppress(sqlite3.Error):
+            writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _move(self) -> None:
+        try:
+            connection = sqlite3.connect(self.path, timeout=15.0)
+            try:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                self.moved += 1
+                self.error = None
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            # The log stays as it is, and whole; a disk that is full is told by the next commit.
+            self.error = str(error)
+
+    def wait(self) -> None:
+        """Wait for what is on its way."""
+        if self._thread is not None:
+            self._thread.join()
 
 
 def _copy_sound(source: Path, target: Path, position: int) -> None:
