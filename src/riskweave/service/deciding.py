@@ -19,6 +19,7 @@ import msgspec
 from riskweave.errors import EventError
 from riskweave.service.body import Disconnected, Receive, Scope, Send, media_type, read_body
 from riskweave.service.errors import problem_of
+from riskweave.service.logs import log_request
 from riskweave.service.many import Answered, as_arrow, as_lines, tell_all
 from riskweave.service.port import Decided, Event
 from riskweave.service.problems import Problem
@@ -92,6 +93,7 @@ class DecisionPath:
         request_id = new_request_id()
         meter = self.service.meter
         path = scope["path"]
+        status = 200
         try:
             if scope["method"] != "POST":
                 raise Problem("method_not_allowed", f"{path} knows POST alone", expected="POST")
@@ -107,8 +109,13 @@ class DecisionPath:
             problem = self.service.tell(error, request_id, scope.get("identity"))
             meter.requests[path, f"{problem.status // 100}xx"] += 1
             meter.refused[problem.code] += 1
+            self.service.note_denied(scope.get("identity"), scope["method"], path, problem)
+            status = problem.status
             await _answer(send, problem.status, problem.encoded(request_id), problem.headers(), request_id)
-        meter.http.add(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        meter.http.add(took_s)
+        if self.service.settings.logging.requests:
+            log_request(scope["method"], path, status, took_s, request_id)
 
     async def identify(self, scope: Scope, asked: Asked, permission: Permission) -> Identity:
         """Return who asks, if they may."""

@@ -20,6 +20,7 @@ from riskweave.service.audit import AuditLog
 from riskweave.service.bridge import Bridge
 from riskweave.service.database import Database, now_ms
 from riskweave.service.delivery import Deliveries
+from riskweave.service.denials import Denials
 from riskweave.service.errors import problem_of
 from riskweave.service.gate import Gate, LoginLimit
 from riskweave.service.live import Live
@@ -65,6 +66,9 @@ class Service:
         self.deliveries = Deliveries(database, settings.alerts, self.meter)
         self.profiles = Profiles(settings.redis, self.meter)
         self.started_ms = now_ms()
+        # Where the journal ended before this process decided anything.
+        self.began_at = backend.position()
+        self.denials = Denials(database, self.log)
         self.stopping = False
         self.caught_up = False
         self.reading_failed = ""
@@ -98,6 +102,7 @@ class Service:
         if self.caught_up:
             await asyncio.to_thread(self._take_in, self.outcomes.take())
         await self.profiles.stop()
+        await self.denials.finish()
         self.database.close()
         log.info("service stopped")
 
@@ -171,12 +176,12 @@ class Service:
         Decisions made since this start come by themselves: the journal is read to where it ended.
         """
         last = rolled_up_to(self.database)
-        end = self.started_ms
+        end = self.began_at
         known: list[Outcome] = []
         part: list[Outcome] = []
         try:
             for each in self.backend.stream(max(1, last + 1 - REMEMBERED)):
-                if each.received_ms >= end:
+                if each.sequence > end:
                     break
                 outcome = outcome_of(each, self.live.scenario(each.event))
                 if each.sequence <= last:
@@ -224,6 +229,11 @@ class Service:
         policy = self.backend.read(lambda engine: engine.policy).result(COMMAND_S)
         if policy.version != self.live.version:
             self.live = Live(policy)
+
+    def note_denied(self, identity: Identity | None, method: str, path: str, problem: Problem) -> None:
+        """Leave an entry in the audit log when somebody tried what their role does not allow."""
+        if identity is not None and problem.status == 403:
+            self.denials.note(identity.actor, method, path, problem.code)
 
     def tell(self, error: BaseException, request_id: str, identity: Identity | None) -> Problem:
         """Return the problem of an error, and log it when nobody foresaw it."""
