@@ -4,7 +4,6 @@ from alembic import context
 
 from riskweave.service.tables import VERSION_TABLE, metadata
 
-
 # Alembic runs this file; whoever merely imports it, to read its documentation, finds nothing to do.
 if hasattr(context, "config"):
     context.configure(
