@@ -48,10 +48,11 @@ $(VENV)/.bench: $(STAMP)
 
 soak: $(VENV)/.bench
 	PYTHONPATH=. $(BIN)/python -m benchmarks.suite.soak
+	PYTHONPATH=. $(BIN)/python -m benchmarks.suite.durable_soak
 
-# A process killed 220 times at random moments; CI does it 20 times.
+# A process killed 220 times, and bytes changed in 400 places; CI does it 20 and 30 times.
 crash: $(STAMP)
-	RISKWEAVE_KILLS=220 $(BIN)/python -m pytest tests/crash
+	RISKWEAVE_KILLS=220 RISKWEAVE_BYTES=400 $(BIN)/python -m pytest tests/crash tests/storage/test_damage.py
 
 # The independent auditor and the API's fuzz for minutes instead of seconds.
 auditor: $(STAMP)

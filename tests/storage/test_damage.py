@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -94,7 +95,7 @@ def check_told_or_harmless(folder: Path, answers: list[Any]) -> str:
 FILES = ("journal.sqlite", "journal.sqlite-wal", "tip", "newest", "oldest")
 
 
-@settings(max_examples=30)
+@settings(max_examples=int(os.environ.get("RISKWEAVE_BYTES", "30")))
 @given(st.sampled_from(FILES), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_any_changed_byte(data: tuple[Path, list[Any]], name: str, at: float, flip: int) -> None:
     source, answers = data

@@ -22,6 +22,7 @@ import numpy as np
 from riskweave.engine.durable_activation import Activation, activated_row
 from riskweave.engine.durable_answers import Answer, Health, ManyAnswers, request_id
 from riskweave.engine.durable_block import Block
+from riskweave.engine.durable_check import Checker
 from riskweave.engine.durable_commands import (
     ActivatePolicy,
     AddShadow,
@@ -153,6 +154,7 @@ class DurableEngine:
         self._activation_lock = threading.Lock()
         self._writer = ThreadPoolExecutor(1, "riskweave-writer")
         self._on_its_way: Future[None] | None = None
+        self._checker = Checker(stores, 0)
         self._thread = threading.Thread(target=self._loop, name="riskweave-engine", daemon=True)
 
     @classmethod
@@ -184,6 +186,8 @@ class DurableEngine:
         recovered.host.engine.warm_up()
         engine._thread.start()
         engine._shadows.start(recovered.host.shadows)
+        engine._checker = Checker(stores, recovered.snapshot)
+        engine._checker.start()
         return engine
 
     # ---- from any thread
@@ -302,7 +306,8 @@ class DurableEngine:
         if self._rung:
             why.append(f"answers at rung `{RUNGS[self._rung]}`")
         why += [f"model `{name}` failed: {text}" for name, text in sorted(self._rests.why.copy().items())]
-        why += self._damage
+        damage = (*self._damage, *self._checker.damage)
+        why += damage
         if self._snapshots.error is not None:
             why.append(f"snapshots fail: {self._snapshots.error}")
         if self._clock_note is not None:
@@ -333,7 +338,8 @@ class DurableEngine:
             snapshot_stall_ms=self._snapshots.stall_ms,
             journal_bytes=size,
             disk="failed" if self._failed is not None else "ok",
-            damage=self._damage,
+            damage=damage,
+            unchecked=self._checker.unchecked,
             activating=self._activating,
             shadows=shadows,
         )
@@ -344,6 +350,7 @@ class DurableEngine:
             self._closing = True
             self._signal.notify_all()
         self._shadows.stop()
+        self._checker.stop()
         self._thread.join(timeout)
         if not self._thread.is_alive() and self._failed is None:
             with contextlib.suppress(RiskweaveError, OSError):

@@ -158,7 +158,8 @@ class Health:
     """How a durable engine is.
 
     `state` is `ok`, `degraded` (it decides, but `why` should be looked at) or `failed` (it refuses).
-    `lag` is how many positions are decided but not yet on disk. `damage` tells what was found damaged.
+    `lag` is how many positions are decided but not yet on disk. `damage` tells what was found damaged;
+    `unchecked` positions before the snapshot of the start are still to be looked at in the background.
     """
 
     state: str
@@ -177,5 +178,6 @@ class Health:
     journal_bytes: int
     disk: str
     damage: tuple[str, ...]
+    unchecked: int
     activating: str | None
     shadows: Mapping[str, str]

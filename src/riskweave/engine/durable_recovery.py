@@ -47,7 +47,7 @@ def recover(stores: Stores) -> Recovered:
     damage: list[str] = []
     sound_to = sound_tail(stores, damage)
     host, position, snapshot = _base(stores, None, damage)
-    stores.ids.ready(stores.journal)
+    damage += [f"an id run is built anew: {each}" for each in stores.ids.ready(stores.journal)]
     for entry in entries(stores, position + 1):
         if entry.position == position + 1:
             host.replay(entry, stores)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import threading
 import time
@@ -58,7 +60,10 @@ class Snapshotter:
         self.stall_ms = (time.perf_counter() - started) * 1e3
         self._due_at = time.monotonic() + self.settings.snapshot_every_s
         shadows = tuple((name, version, content) for name, (version, content) in host.shadows.items())
-        arguments = (tip, host.policy.number, state, shadows)
+        # In a box, so that the thread can let go of it: a thread keeps its arguments to its end.
+        box = [state]
+        del state
+        arguments = (tip, host.policy.number, box, shadows)
         self._thread = threading.Thread(
             target=self._write, args=arguments, name="riskweave-snapshot", daemon=True
         )
@@ -74,12 +79,12 @@ class Snapshotter:
         return self._thread is not None and self._thread.is_alive()
 
     def _write(
-        self, tip: Tip, policy: int, state: Snapshot, shadows: tuple[tuple[str, str, bytes], ...]
+        self, tip: Tip, policy: int, box: list[Snapshot], shadows: tuple[tuple[str, str, bytes], ...]
     ) -> None:
         try:
             identity = self.stores.journal.identity
             self.stores.snapshots.write(
-                SnapshotFile(tip.position, tip.chain, policy, identity, state.to_bytes(), shadows)
+                SnapshotFile(tip.position, tip.chain, policy, identity, box.pop().to_bytes(), shadows)
             )
             self.last = tip.position
             self._taken_at = time.monotonic()
@@ -89,3 +94,12 @@ class Snapshotter:
         except (RiskweaveError, OSError, MemoryError) as error:
             self.error = str(error) or type(error).__name__
             log.error("a snapshot could not be written: %s", self.error)
+        finally:
+            box.clear()
+            _give_back()
+
+
+def _give_back() -> None:
+    """Return what the copies took to the system: the C library would keep it, in each thread's own arena."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from riskweave.engine.durable_host import Host, Shapes, body_events
+from riskweave.engine.durable_host import Host, Shapes
 from riskweave.engine.durable_recovery import base_host, fault, first_host
-from riskweave.engine.ports import Entry, Kind, Stores
+from riskweave.engine.ports import Entry, Stores
 from riskweave.errors import RiskweaveError, StorageFailed
+from riskweave.events.hashing import hash_text
 
 _COMPARED = (
     "action",
@@ -63,6 +64,7 @@ def _replay(stores: Stores, found: Verified, progress: Callable[[Verified], None
     first = stores.journal.first()
     host: Host | None = None
     shapes = Shapes(stores)
+    ids = _IdCheck(stores, shapes, found)
     if first.position == 0:
         begin = 1
         host = first_host(stores)
@@ -85,7 +87,8 @@ def _replay(stores: Stores, found: Verified, progress: Callable[[Verified], None
             if record != entry.record:
                 found.differences.append(difference(shapes, entry, record))
                 return
-            _check_ids(host, entry, found)
+            if not ids.check(entry):
+                return
         if progress is not None:
             progress(found)
     tip = stores.journal.tip()
@@ -93,18 +96,38 @@ def _replay(stores: Stores, found: Verified, progress: Callable[[Verified], None
         raise StorageFailed(f"the journal ends at {found.position}, not at {tip.position}")
 
 
-def _check_ids(host: Host, entry: Entry, found: Verified) -> None:
-    """Compare the hashes by which repeats are found with the events' ids."""
-    from riskweave.events.hashing import hash_text
+class _IdCheck:
+    """Compares what repeats are found by, the hashes in the journal and the runs, with the events' ids."""
 
-    if entry.kind is Kind.TABLE:
-        return
-    kept = np.frombuffer(entry.ids, "<u8").tolist() if entry.ids else [0] * entry.count
-    for row, event in enumerate(body_events(entry)):
-        identity = host.identity(event)
-        if (0 if identity is None else hash_text(identity)) != kept[row]:
-            found.damage.append(f"the id hash at position {entry.position + row} is not that of its event")
-            return
+    def __init__(self, stores: Stores, shapes: Shapes, found: Verified) -> None:
+        self.shapes = shapes
+        self.found = found
+        self.runs, self.last, damaged = stores.ids.stored()
+        found.damage += [f"an id run: {each}" for each in damaged]
+
+    def check(self, entry: Entry) -> bool:
+        """Return whether an entry's ids are right; its record was compared before."""
+        record = self.shapes.record(entry)
+        wanted = np.array(
+            [0 if (each := record.event_id(row)) is None else hash_text(each) for row in range(len(record))],
+            np.uint64,
+        )
+        kept = np.frombuffer(entry.ids, "<u8") if entry.ids else np.zeros(entry.count, np.uint64)
+        if kept.size != wanted.size or (kept != wanted).any():
+            row = int((kept != wanted).argmax()) if kept.size == wanted.size else 0
+            self.found.damage.append(
+                f"the id hash at position {entry.position + row} is not that of its event"
+            )
+            return False
+        if entry.last > self.last:
+            return True
+        places = self.runs.find(wanted)
+        wrong = (places != entry.position + np.arange(entry.count)) & (wanted != 0)
+        if wrong.any():
+            position = entry.position + int(wrong.argmax())
+            self.found.damage.append(f"the id runs do not have the event at position {position}")
+            return False
+        return True
 
 
 def difference(shapes: Shapes, entry: Entry, record: bytes) -> str:

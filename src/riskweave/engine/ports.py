@@ -256,8 +256,12 @@ class Ids(Protocol):
         """Take in events at consecutive positions; a hash of 0 stands for no id."""
         ...
 
-    def ready(self, journal: Journal) -> None:
-        """Take in what the journal has and this has not; build anew what is damaged."""
+    def ready(self, journal: Journal) -> list[str]:
+        """Take in what the journal has and this has not; build anew what is damaged, and say what was."""
+        ...
+
+    def stored(self) -> tuple[Ids, int, list[str]]:
+        """Return what is stored, to be asked; up to which position it goes; and what of it is damaged."""
         ...
 
     def forget_from(self, position: int) -> None:

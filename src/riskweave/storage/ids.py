@@ -62,7 +62,6 @@ class IdRuns:
         self.runs: list[Run] = []
         self.first = 1
         self.last = 0
-        self.rebuilt: list[str] = []
         self._thread: threading.Thread | None = None
 
     def find(self, hashes: Hashes) -> Positions:
@@ -158,25 +157,15 @@ class IdRuns:
             beside.unlink(missing_ok=True)
         return _read(path)
 
-    def ready(self, journal: Journal) -> None:
-        """Read the runs, and what the journal has beyond them."""
+    def ready(self, journal: Journal) -> list[str]:
+        """Read the runs, and what the journal has beyond them; return what was damaged."""
         self.wait()
-        self.runs, self.latest, self.frozen = [], {}, {}
-        self.first, self.last = 1, 0
         tip = journal.tip().position
-        files = sorted(self.folder.glob("*.ids")) if self.folder.exists() else []
-        for path in files:
-            try:
-                run = _read(path)
-                if run.first != self.last + 1 or run.last > tip:
-                    raise StorageFailed("it does not follow the run before")
-            except (StorageFailed, OSError, ValueError) as error:
-                self.rebuilt.append(f"{path.name}: {error}")
-                break
-            self.runs.append(run)
-            self.first, self.last = run.last + 1, run.last
-        for path in files[len(self.runs) :]:
-            path.unlink(missing_ok=True)
+        damaged = self._load(tip)
+        loaded = {run.path for run in self.runs}
+        for path in self._files():
+            if path not in loaded:
+                path.unlink(missing_ok=True)
         start = self.last + 1
         kept_from = journal.first().position + 1
         if start < kept_from and self.archive is not None:
@@ -187,6 +176,40 @@ class IdRuns:
             if ids:
                 self._catch_up(np.frombuffer(ids, "<u8"), position)
             self.last = max(self.last, position + count - 1)
+        return damaged
+
+    def stored(self) -> tuple[IdRuns, int, list[str]]:
+        """Return the runs on disk as they are; nothing is changed."""
+        found = IdRuns(self.folder)
+        damaged = found._load(None)
+        return found, found.last, damaged
+
+    def _files(self) -> list[Path]:
+        # Of two that begin alike the longer one was merged from the other.
+        def place(path: Path) -> tuple[str, str]:
+            first, _, last = path.stem.partition("-")
+            return first, "".join(chr(0x7F - ord(each)) for each in last)
+
+        return sorted(self.folder.glob("*.ids"), key=place) if self.folder.exists() else []
+
+    def _load(self, tip: int | None) -> list[str]:
+        """Open the runs that follow each other up to the tip; return what is damaged."""
+        self.runs, self.latest, self.frozen = [], {}, {}
+        self.first, self.last = 1, 0
+        damaged: list[str] = []
+        for path in self._files():
+            try:
+                run = _read(path)
+            except FileNotFoundError:
+                continue  # merged into another meanwhile
+            except (StorageFailed, OSError, ValueError) as error:
+                damaged.append(f"{path.name}: {error}")
+                continue
+            # One that was merged already, or that is ahead of the journal, is no damage: a kill leaves it.
+            if run.first == self.last + 1 and (tip is None or run.last <= tip):
+                self.runs.append(run)
+                self.first, self.last = run.last + 1, run.last
+        return damaged
 
     def _catch_up(self, hashes: Hashes, position: int) -> None:
         self.add(hashes, position)

@@ -69,7 +69,7 @@ class SqlJournal:
             with self.database.begin() if write else self.database.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StorageFailed(f"the database failed: {_text(error)}") from error
+            raise StorageFailed(f"the database failed: {failure(error)}") from error
 
     def _about(self, key: str) -> str | None:
         with self._connection() as connection:
@@ -162,8 +162,13 @@ class SqlJournal:
         except OSError as error:
             raise StorageFailed(f"the file `tip` cannot be written: {error}") from error
 
-    def _append(self, entries: Sequence[Entry], policy_rows: Sequence[PolicyRow]) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
         with self._connection(write=True) as connection:
+            yield connection
+
+    def _append(self, entries: Sequence[Entry], policy_rows: Sequence[PolicyRow]) -> None:
+        with self._writing() as connection:
             if self._tip_known is None:
                 entries = self._missing(self._stored_tip(connection), entries)
                 if not entries:
@@ -414,6 +419,7 @@ def entry_of(row: Any) -> Entry:
         raise StorageFailed(f"the journal is damaged at position {row.position}: {error}") from error
 
 
-def _text(error: SQLAlchemyError) -> str:
+def failure(error: SQLAlchemyError) -> str:
+    """Return what a database said, in one line."""
     cause = getattr(error, "orig", None) or error
     return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
