@@ -87,10 +87,10 @@ def payment(number: int, **more: object) -> dict:
 class Place:
     """A running service and its clients."""
 
-    def __init__(self, folder, settings: Settings, journal: bool = False) -> None:
+    def __init__(self, folder, settings: Settings, journal: bool = False, policy=POLICY) -> None:
         self.folder = folder
         self.database = Database.open(folder)
-        self.policy = Policy.from_dict(POLICY)
+        self.policy = Policy.from_dict(policy)
         self.backend = (
             DurableBackend.open(folder, self.policy, settings.storage)
             if journal

@@ -6,7 +6,8 @@ import time
 
 import pyarrow as pa
 
-from tests.service.conftest import POLICY, payment
+from tests.decision import world
+from tests.service.conftest import POLICY, Place, payment
 
 ATTEMPT = {"type": "login", "id": "l1", "at": "2026-01-01T00:00:00Z", "customer": "c1", "ok": False}
 
@@ -183,3 +184,35 @@ def test_a_batch_of_lines_and_of_arrow_is_decided_alike(journaled):
     assert [each.get("duplicate") for each in second] == [True] * 5 + [None, None] + [True] * 2
     assert [each["code"] for each in second[5:7]] == ["duplicate_differs", "event_invalid"]
     assert [each["request_id"] for each in second[:5]] == [each["request_id"] for each in told[:5]]
+
+
+def test_a_policy_of_utilities_answers_with_probability_and_economics(tmp_path, settings):
+    events = [json.loads(json.dumps(each, default=str)) for each in world.stream(3, 40)]
+    events = list({each["id"]: each for each in events}.values())
+    with Place(tmp_path, settings, journal=True, policy=world.policy()) as place:
+        told = [place.evaluate(each).json() for each in events]
+        priced = [each for each in told if each.get("economics")]
+        assert len(priced) > 10
+        for each in priced:
+            assert 0 <= each["probability"] <= 1
+            best = max((one for one in each["economics"] if one["open"]), key=lambda one: one["expected"])
+            assert set(best) == {"action", "expected", "parts", "open"}
+            full = place.call("GET", f"/api/risk/decisions/{each['event_id']}").json()
+            assert (full["probability"], full["economics"]) == (each["probability"], each["economics"])
+        why = place.call("GET", f"/api/risk/decisions/{priced[0]['event_id']}/explanation").json()
+        assert why["economics"]
+        assert why["action"] == priced[0]["action"]
+    again = tmp_path / "again"
+    again.mkdir()
+    with Place(again, settings, journal=True, policy=world.policy()) as place:
+        sent = b"\n".join(json.dumps(each).encode() for each in events)
+        kind = {"content-type": "application/x-ndjson"}
+        lines = place.call("POST", "/api/risk/evaluate/batch", "sender", content=sent, headers=kind).text
+        for one, many in zip(told, map(json.loads, lines.splitlines()), strict=True):
+            assert many.get("action") == one.get("action")
+            assert many.get("probability") == one.get("probability")
+            without = [
+                {name: value for name, value in each.items() if name != "parts"}
+                for each in one.get("economics", [])
+            ]
+            assert many.get("economics", []) == without
