@@ -22,8 +22,6 @@ from riskweave.service.tracing import traced
 
 log = structlog.get_logger("riskweave.serve")
 
-SWITCH_S = 0.001
-
 
 def open_service(path: Path | None, data: Path, settings: Settings) -> Service:
     """Open the journal and the operational tables of a data folder.
@@ -50,8 +48,6 @@ def open_service(path: Path | None, data: Path, settings: Settings) -> Service:
 def serve(path: Path | None, data: Path, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then refuse what is new, finish what waits, and leave a snapshot."""
     set_up(settings.logging)
-    # The engine's thread and the event loop take turns; neither waits long for the other.
-    sys.setswitchinterval(SWITCH_S)
     service = open_service(path, data, settings)
     invitation = service.accounts.first_invitation()
     server = settings.server
