@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test check format lint types imports unit bench soak crash scenario-models clean
+.PHONY: setup demo test check format lint types imports unit bench soak crash auditor fuzz scenario-models clean
 
 setup: $(STAMP)
 
@@ -57,6 +57,13 @@ crash: $(STAMP)
 scenario-models: $(STAMP)
 	$(BIN)/riskweave scenario train
 	$(BIN)/riskweave scenario record
+
+# The independent auditor and the API's fuzz for minutes instead of seconds.
+auditor: $(STAMP)
+	RISKWEAVE_AUDIT=20000 $(BIN)/python -m pytest tests/auditor
+
+fuzz: $(STAMP)
+	RISKWEAVE_FUZZ=200 $(BIN)/python -m pytest tests/service/test_anything.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from riskweave import Policy
 from riskweave.service.application import Application
 from riskweave.service.database import Database
+from riskweave.service.durable import DurableBackend
 from riskweave.service.roles import ROLES
 from riskweave.service.service import Service
 from riskweave.service.settings import Security, Settings
@@ -86,12 +87,16 @@ def payment(number: int, **more: object) -> dict:
 class Place:
     """A running service and its clients."""
 
-    def __init__(self, folder, settings: Settings) -> None:
+    def __init__(self, folder, settings: Settings, journal: bool = False, policy=POLICY) -> None:
         self.folder = folder
         self.database = Database.open(folder)
-        self.policy = Policy.from_dict(POLICY)
-        self.backend = FakeBackend(self.policy)
-        self.service = Service(self.backend, self.policy, folder, settings, self.database)
+        self.policy = Policy.from_dict(policy)
+        self.backend = (
+            DurableBackend.open(folder, self.policy, settings.storage)
+            if journal
+            else FakeBackend(self.policy)
+        )
+        self.service = Service(self.backend, self.backend.policy(), folder, settings, self.database)
         self.client = TestClient(Application(self.service), base_url="https://risk.test")
         self.keys = {}
         for role in ROLES:
@@ -144,4 +149,18 @@ def settings() -> Settings:
 @pytest.fixture
 def place(tmp_path, settings):
     with Place(tmp_path, settings) as made:
+        yield made
+
+
+@pytest.fixture
+def journaled(tmp_path, settings):
+    """The service over the real engine and its journal."""
+    with Place(tmp_path, settings, journal=True) as made:
+        yield made
+
+
+@pytest.fixture(params=["small", "journal"])
+def either(request, tmp_path, settings):
+    """The service over the small engine, and over the real one: one contract for both."""
+    with Place(tmp_path, settings, journal=request.param == "journal") as made:
         yield made

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from riskweave import Engine
 from riskweave.errors import RiskweaveError
+from riskweave.service.explaining import explainer
 from riskweave.service.port import Decided as Answer
 from riskweave.service.port import Health
 from riskweave.service.port import Recorded as StoredDecision
@@ -26,10 +27,15 @@ class FakeBackend:
         self._numbers = itertools.count(1)
         self._thread = ThreadPoolExecutor(1)
 
+    def policy(self):
+        return self.engine.policy
+
     def submit(self, event, deadline_s):
         return self._thread.submit(self._decide, dict(event))
 
     def submit_many(self, events):
+        if not isinstance(events, list):
+            events = events.to_pylist()
         return self._thread.submit(lambda: [self._tried(dict(each)) for each in events])
 
     def _tried(self, event):
@@ -71,6 +77,21 @@ class FakeBackend:
     def remove_from_list(self, name, value, by, why):
         return self._command("remove", by, lambda: self.engine.remove_from_list(name, value, by, why))
 
+    def change_list(self, name, added, removed, by):
+        def tried(work, *arguments):
+            try:
+                return work(*arguments)
+            except RiskweaveError as error:
+                return error
+
+        def change():
+            made = [tried(self.engine.add_to_list, name, value, ends, by, why) for value, ends, why in added]
+            return made + [
+                tried(self.engine.remove_from_list, name, value, by, why) for value, why in removed
+            ]
+
+        return self._command("bulk", by, change)
+
     def update_attributes(self, entity, key, values, by):
         return self._command("attributes", by, lambda: self.engine.update_attributes(entity, key, values))
 
@@ -92,6 +113,9 @@ class FakeBackend:
 
     def remove_shadow(self, name, by):
         return self._command("no shadow", by, lambda: None)
+
+    def shadow_records(self, name, first, limit):
+        return []
 
     def _command(self, what, by, work) -> Future:
         self.commands.append((what, by))
@@ -128,6 +152,9 @@ class FakeBackend:
 
     def stream(self, from_sequence):
         yield from [each for each in self.kept if each.sequence >= from_sequence]
+
+    def explain(self, recorded, hidden):
+        return explainer(Engine(self.engine.policy), hidden).of_stored(recorded.decision, recorded.event)
 
     def position(self):
         return self.kept[-1].sequence if self.kept else 0

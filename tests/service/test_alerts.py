@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from riskweave.service import delivery
 from riskweave.service.alerts import Alerts, Share, Silence, Spike
 from riskweave.service.audit import AuditLog
 from riskweave.service.database import Database
@@ -259,3 +260,39 @@ def test_a_rule_with_a_bad_target_or_setting_is_refused(place):
             place.call("POST", "/api/risk/alert-rules", json={"name": "x", "settings": wrong}), 422, "invalid"
         )
         assert told["errors"]
+
+
+def test_a_redirect_is_not_followed_and_a_name_that_changes_is_not_asked_twice(monkeypatch):
+    """The address that was judged is the one connected to, whatever the name says a moment later."""
+    seen: list[str] = []
+
+    class Away(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            seen.append(self.path)
+            self.send_response(302)
+            self.send_header("location", f"http://127.0.0.1:{self.server.server_port}/inner")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Away)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    asked: list[str] = []
+
+    def resolve(host, port):
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.1"]
+
+    monkeypatch.setattr(delivery, "_resolve", resolve)
+    settings = AlertSettings(webhook_private=True)
+    try:
+        with pytest.raises(OSError, match="302"):
+            delivery.call_webhook(f"http://hook.test:{server.server_port}/outer", {"id": 1}, settings)
+        assert (seen, asked) == (["/outer"], ["hook.test"])
+        with pytest.raises(PermissionError):
+            delivery.call_webhook("https://hook.test/outer", {"id": 1}, AlertSettings())
+        assert seen == ["/outer"]
+    finally:
+        server.shutdown()
+        server.server_close()

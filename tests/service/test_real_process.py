@@ -118,3 +118,18 @@ def test_help_and_version_do_not_import_the_server():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_backup_while_serving_has_users_policies_and_the_audit_log(policy, tmp_path):
+    data, port = tmp_path / "data", free_port()
+    key = run("users", "key", "shop", "--data", data).strip()
+    headers = {"authorization": f"Bearer {key}"}
+    with serving(policy, "--data", data, port=port) as (process, base):
+        first = httpx2.post(f"{base}/api/risk/evaluate", json=payment(1), headers=headers).json()
+        assert json.loads(run("backup", data, tmp_path / "copy", "--json"))["operations"]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert json.loads(run("audit", "verify", tmp_path / "copy", "--json"))["ok"]
+    with serving(policy, "--data", tmp_path / "copy", port=port) as (process, base):
+        again = httpx2.post(f"{base}/api/risk/evaluate", json=payment(1), headers=headers)
+        assert (again.status_code, again.json()["request_id"]) == (200, first["request_id"])

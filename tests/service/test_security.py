@@ -1,7 +1,9 @@
 """Sessions, keys, invitations, limits, headers, the audit log: what keeps others out."""
 
 import dataclasses
+import json
 import logging
+import re
 
 import pytest
 import structlog
@@ -273,3 +275,66 @@ def test_an_uncommitted_entry_does_not_break_the_chain(place):
     with place.database.change() as connection:
         place.service.log.write(connection, "x", "y", "z")
     assert place.service.log.verify(place.database).wrong == ""
+
+
+def test_an_attempt_that_is_denied_leaves_one_entry(place):
+    for _ in range(3):
+        problem(place.call("POST", "/api/risk/policies/roll-back", "analyst"), 403, "not_allowed")
+    problem(place.call("POST", "/api/risk/evaluate", "auditor", json=payment(1)), 403, "not_allowed")
+    place.client.portal.call(place.service.denials.finish)
+    entries = place.call("GET", "/api/risk/audit").json()
+    denied = [(each["actor"], each["target"]) for each in entries if each["action"] == "denied"]
+    assert sorted(denied) == [
+        ("key:the analyst", "POST /api/risk/policies/roll-back"),
+        ("key:the auditor", "POST /api/risk/evaluate"),
+    ]
+
+
+def test_a_session_that_somebody_else_chose_is_not_taken_over(place):
+    place.user("ann", "admin")
+    place.client.cookies.set("riskweave_session", "chosen-by-somebody-else", domain="risk.test")
+    before = place.client.cookies.get("riskweave_session", domain="risk.test")
+    assert place.sign_in("ann").status_code == 200
+    values = {each.value for each in place.client.cookies.jar if each.name == "riskweave_session"}
+    assert values != {before}
+    place.client.cookies.clear()
+    place.client.cookies.set("riskweave_session", before, domain="risk.test")
+    assert place.client.get("/api/risk/session").status_code == 401
+
+
+def test_no_change_by_cookie_goes_without_the_csrf_token(place):
+    """Every route that changes anything, tried with a signed-in browser's cookie alone."""
+    place.user("ann", "admin")
+    place.sign_in("ann")
+    open_to_all = {"/api/risk/session", "/api/risk/invitation", "/api/risk/evaluate/batch"}
+    tried = 0
+    for path, methods in place.client.get("/openapi.json").json()["paths"].items():
+        for method in methods:
+            if method in ("get", "head") or (path in open_to_all and method == "post"):
+                continue
+            url = re.sub(r"{[^}]*}", "1", path)
+            answer = place.client.request(method.upper(), url, json={})
+            problem(answer, 403, "csrf")
+            tried += 1
+    assert tried > 15
+    batch = place.client.post("/api/risk/evaluate/batch", content=b"{}")
+    problem(batch, 403, "csrf")
+
+
+def test_requests_are_logged_by_route_when_asked_for(tmp_path, settings, capsys):
+    from riskweave.service.logs import set_up
+
+    asked = dataclasses.replace(settings, logging=dataclasses.replace(settings.logging, requests=True))
+    handlers, level = logging.getLogger().handlers, logging.getLogger().level
+    try:
+        with Place(tmp_path, asked) as place:
+            set_up(asked.logging)
+            place.evaluate(payment(1))
+            place.call("GET", "/api/risk/decisions/p1?language=zh")
+    finally:
+        logging.getLogger().handlers, logging.getLogger().level = handlers, level
+        structlog.reset_defaults()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    told = [(each["url.path"], each["http.response.status_code"]) for each in lines if "url.path" in each]
+    assert told == [("/api/risk/evaluate", 200), ("/api/risk/decisions/{name}", 200)]
+    assert "p1" not in "".join(str(each) for each in lines if "url.path" in each)

@@ -36,6 +36,7 @@ MAY = {
     ("POST", "/api/risk/policies/roll-back"): MANAGE,
     ("POST", "/api/risk/policies/{version}/activate"): MANAGE,
     ("PUT", "/api/risk/policies/shadows/{name}"): MANAGE,
+    ("GET", "/api/risk/policies/shadows/{name}"): PEOPLE,
     ("DELETE", "/api/risk/policies/shadows/{name}"): MANAGE,
     ("GET", "/api/risk/lists"): PEOPLE,
     ("GET", "/api/risk/lists/{name}"): PEOPLE,

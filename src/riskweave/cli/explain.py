@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Event = Mapping[str, object]
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
-KNOWN_MAX = 8
 
 
 def explain(
@@ -113,6 +112,7 @@ def _of_history(path: Path, files: list[Path], identity: str | None) -> Explanat
     """Decide the events before the one asked for (by default the last), then explain it."""
     from riskweave.cli.commands import build
     from riskweave.engine.explain import Explainer
+    from riskweave.engine.explain_known import known_values
     from riskweave.policy.policy import Policy
 
     for file in files:
@@ -145,6 +145,8 @@ def _find(engine: Engine, files: list[Path], identity: str | None) -> tuple[int,
 
 def _decided_before(engine: Engine, files: list[Path], place: int, wanted: Event) -> list[Event]:
     """Decide the events before the wanted one; return those of its first entity, the latest first."""
+    from riskweave.engine.explain_known import field_value
+
     plan = engine.plan
     keys = [name for entity in plan.events.entities[:1] for name in entity.roles[0].key]
     own = [field_value(engine, wanted, key) for key in keys]
@@ -159,27 +161,6 @@ def _decided_before(engine: Engine, files: list[Path], place: int, wanted: Event
         if place <= 0:
             break
     return related[::-1]
-
-
-def known_values(engine: Engine, before: Iterable[Event]) -> dict[str, list[object]]:
-    """Return the texts and truth values that some events have, by field, in the events' order."""
-    fields = {each.field.name for kind in engine.plan.decode.types for each in kind.fields}
-    found: dict[str, dict[object, None]] = {field: {} for field in fields}
-    for event in before:
-        for field, values in found.items():
-            value = field_value(engine, event, field)
-            if isinstance(value, (str, bool)) and len(values) < KNOWN_MAX:
-                values[value] = None
-    return {field: list(values) for field, values in found.items() if values}
-
-
-def field_value(engine: Engine, event: Event, field: str) -> object:
-    """Return a field's value as the event has it."""
-    for kind in engine.plan.decode.types:
-        for each in kind.fields:
-            if each.field.name == field:
-                return next((event[name] for name in each.names if event.get(name) is not None), None)
-    return None
 
 
 def _chunks(engine: Engine, files: list[Path]) -> Iterator[Chunk]:

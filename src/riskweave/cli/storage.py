@@ -50,15 +50,18 @@ def verify(folder: Path, url: str | None, as_json: bool) -> int:
 
 def backup(folder: Path, target: Path, as_json: bool) -> int:
     """Copy a data folder while it is in use; the copy is checked."""
+    from riskweave.service.backup import copy_operations
     from riskweave.storage.backup import backup as copy
 
     made = copy(folder, target)
+    operations = copy_operations(folder, target)
     if as_json:
-        print(json.dumps(asdict(made)))
+        print(json.dumps(asdict(made) | {"operations": operations}))
     else:
         console.print(
             f"{made.entries:,} entries up to position {made.position:,} and {made.snapshots} snapshots "
-            f"in {target} ({made.nbytes / 1e6:,.1f} MB), all checked",
+            f"in {target} ({made.nbytes / 1e6:,.1f} MB), all checked"
+            + (", with users, policies and audit log" if operations else ""),
             highlight=False,
         )
     return 0

@@ -156,6 +156,36 @@ class Explainer:
             ),
         )
 
+    def of_stored(self, decision: Decision, event: Event) -> Explanation:
+        """Explain a decision from what a journal keeps: the event, the features, and what was hit.
+
+        Columns without a name are not known, so near misses that need them are not told.
+        """
+        plan = self.engine.plan
+        batch = empty_batch(plan.layout, 1)
+        batch.values.fill(np.nan)
+        decode_record(plan.decode, event, batch, 0, self.engine.state.events)
+        for name, column in plan.outputs:
+            value = decision.features.get(name)
+            is_text = isinstance(value, str) and column.type.is_text
+            batch.values[column.index, 0] = plan.pool.code(str(value)) if is_text else as_number(value)  # type: ignore[arg-type]
+        if decision.kept.size == len(plan.decision.kept_rows):
+            batch.values[list(plan.decision.kept_rows), 0] = decision.kept
+        numbers = {rule: number for number, rule in enumerate(self.engine.rule_ids)}
+        return explain(
+            self.names.book,
+            self._facts(
+                batch,
+                decision.event_id,
+                decision.action,
+                decision.score,
+                tuple(numbers[rule] for rule in decision.rules if rule in numbers),
+                decision.lists,
+                decision.patterns,
+                decision.outcome,
+            ),
+        )
+
     def _batch_of(self, record: DecisionRecord) -> Batch:
         """Return the event's columns as they were."""
         plan = self.engine.plan

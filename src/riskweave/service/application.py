@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from riskweave.errors import RiskweaveError
 from riskweave.service import pages
 from riskweave.service.body import Message, Receive, Scope, Send, header, too_large
 from riskweave.service.deciding import DecisionPath, new_request_id
+from riskweave.service.logs import log_request
 from riskweave.service.openapi import describe
 from riskweave.service.problems import Problem, validation_problem
 from riskweave.service.routes import (
@@ -92,15 +94,17 @@ class Application:
         limit = limits.policy_bytes if scope["path"] in _UPLOADS else limits.control_bytes
         length = header(scope["headers"], b"content-length")
         status = 0
+        started = time.perf_counter()
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                mine = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
+                named = {name for name, _ in message["headers"]}
+                mine = [(b"x-request-id", request_id.encode())]
+                mine += [each for each in SECURITY_HEADERS if each[0] not in named]
                 if scope.get("scheme") == "https":
                     mine.append(_HSTS)
-                named = {name for name, _ in message["headers"]}
                 if b"cache-control" not in named:
                     mine.append((b"cache-control", b"no-store"))
                 message["headers"] = [*message["headers"], *mine]
@@ -131,6 +135,8 @@ class Application:
             route = scope.get("route")
             path = getattr(route, "path", "other")
             service.meter.requests[path, f"{status // 100}xx"] += 1
+            if service.settings.logging.requests:
+                log_request(scope["method"], path, status, time.perf_counter() - started, request_id)
 
 
 def control_plane(service: Service) -> FastAPI:
@@ -168,6 +174,8 @@ def control_plane(service: Service) -> FastAPI:
 def _problem(service: Service, error: Exception, request_id: str, scope: Scope) -> Response:
     problem = service.tell(_known(error, scope), request_id, scope.get("identity"))
     service.meter.refused[problem.code] += 1
+    route = getattr(scope.get("route"), "path", "other")
+    service.note_denied(scope.get("identity"), scope["method"], route, problem)
     response = Response(problem.encoded(request_id), problem.status)
     response.raw_headers = [
         *((name, value) for name, value in response.raw_headers if name != b"content-type"),

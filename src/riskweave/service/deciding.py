@@ -11,28 +11,34 @@ import itertools
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from riskweave.errors import EventError
 from riskweave.service.body import Disconnected, Receive, Scope, Send, media_type, read_body
 from riskweave.service.errors import problem_of
+from riskweave.service.logs import log_request
+from riskweave.service.many import Answered, as_arrow, as_lines, tell_all
 from riskweave.service.port import Decided, Event
 from riskweave.service.problems import Problem
 from riskweave.service.roles import Identity, Permission
-from riskweave.service.telling import answer_json, language_of
+from riskweave.service.telling import language_of, told_of
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from riskweave.service.service import Service
 
 JSON_TYPES = ("", "application/json")
 LINES = ("application/x-ndjson", "application/jsonl", "application/json-lines", "application/ndjson")
 ARROW = "application/vnd.apache.arrow.stream"
-CHUNK_ROWS = 1_024
+CHUNK_ROWS = 8_192
 DEADLINE_MS_MAX = 60_000
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_lines = msgspec.json.Decoder(dict[str, Any]).decode_lines
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _numbers = itertools.count(1)
 _process = os.urandom(5).hex()
@@ -87,6 +93,7 @@ class DecisionPath:
         request_id = new_request_id()
         meter = self.service.meter
         path = scope["path"]
+        status = 200
         try:
             if scope["method"] != "POST":
                 raise Problem("method_not_allowed", f"{path} knows POST alone", expected="POST")
@@ -102,8 +109,13 @@ class DecisionPath:
             problem = self.service.tell(error, request_id, scope.get("identity"))
             meter.requests[path, f"{problem.status // 100}xx"] += 1
             meter.refused[problem.code] += 1
+            self.service.note_denied(scope.get("identity"), scope["method"], path, problem)
+            status = problem.status
             await _answer(send, problem.status, problem.encoded(request_id), problem.headers(), request_id)
-        meter.http.add(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        meter.http.add(took_s)
+        if self.service.settings.logging.requests:
+            log_request(scope["method"], path, status, took_s, request_id)
 
     async def identify(self, scope: Scope, asked: Asked, permission: Permission) -> Identity:
         """Return who asks, if they may."""
@@ -126,8 +138,8 @@ class DecisionPath:
         _need_scenario(identity, scenario)
         future = service.backend.submit(event, self._deadline_s(asked.deadline))
         decided = await service.bridge.wait(future, lambda done: service.count(done, event, scenario))
-        answer = answer_json(decided, scenario, language_of(scope["query_string"], asked.language))
-        await _answer(send, 200, _encode(answer), _ANSWER_HEADERS, request_id)
+        told = told_of(decided, scenario, language_of(scope["query_string"], asked.language))
+        await _answer(send, 200, _encode(told), _ANSWER_HEADERS, request_id)
 
     async def _json_body(self, asked: Asked, receive: Receive) -> bytes:
         if media_type(asked.kind) not in JSON_TYPES:
@@ -189,119 +201,202 @@ class DecisionPath:
             )
         body = await read_body(receive, asked.length, self.limits.batch_bytes, self.limits.body_s)
         language = language_of(scope["query_string"], asked.language)
-        rows = await asyncio.to_thread(self._arrow if kind == ARROW else self._lines, body, identity)
-        answers = self._answers(rows, language, identity)
         if kind == ARROW:
-            content = await asyncio.to_thread(
-                _arrow_answers, [each async for part in answers for each in part]
-            )
+            parts = await asyncio.to_thread(self._arrow, body, identity)
+            told = [each async for part in self._answers(parts, language, identity) for each in part]
+            content = await asyncio.to_thread(as_arrow, told)
             await _answer(send, 200, content, [(b"content-type", ARROW.encode())], request_id)
             return
-        await _stream_lines(send, answers, request_id)
+        parts = await asyncio.to_thread(self._lines, body, identity)
+        await _stream_lines(send, self._answers(parts, language, identity), request_id)
 
-    def _lines(self, body: bytes, identity: Identity) -> list[Row]:
-        rows: list[Row] = []
-        for line in body.splitlines():
-            if not line.strip():
-                continue
-            if len(rows) >= self.limits.batch_events:
-                raise _too_many(self.limits.batch_events)
+    def _lines(self, body: bytes, identity: Identity) -> list[Lot]:
+        lines = [line for line in body.splitlines() if line and not line.isspace()]
+        if len(lines) > self.limits.batch_events:
+            raise _too_many(self.limits.batch_events)
+        lots: list[Lot] = []
+        for start in range(0, len(lines), CHUNK_ROWS):
+            part = lines[start : start + CHUNK_ROWS]
+            lot = Lot(start, len(part))
+            lots.append(lot)
+            events = self._decoded_at_once(part)
+            if events is None:
+                events = self._decoded_one_by_one(part, lot)
+            self._take(lot, events, identity)
+        return lots
+
+    def _decoded_one_by_one(self, lines: list[bytes], lot: Lot) -> list[Event]:
+        """Return the events of the lines that hold one; the others are refused."""
+        events: list[Event] = []
+        lot.rows = []
+        for row, line in enumerate(lines):
             try:
                 if len(line) > self.limits.event_bytes:
                     raise Problem("too_large", f"the line is larger than {self.limits.event_bytes} bytes")
-                rows.append(self._row(_object(line), identity))
+                events.append(_object(line))
+                lot.rows.append(row)
             except Problem as problem:
-                rows.append(problem)
-        return rows
+                lot.refused[row] = problem
+        return events
 
-    def _arrow(self, body: bytes, identity: Identity) -> list[Row]:
+    def _decoded_at_once(self, lines: list[bytes]) -> list[Event] | None:
+        """Return the events of lines that are all in order, which is quicker than one by one."""
+        if max(map(len, lines)) > self.limits.event_bytes:
+            return None
+        try:
+            found = cast("list[Event]", _decode_lines(b"\n".join(lines)))
+        except (ValueError, RecursionError):
+            return None
+        return found if len(found) == len(lines) else None
+
+    def _arrow(self, body: bytes, identity: Identity) -> list[Lot]:
         import pyarrow as pa
 
-        rows: list[Row] = []
         try:
             with pa.ipc.open_stream(body) as reader:
+                count, batches = 0, []
                 for batch in reader:
-                    if len(rows) + batch.num_rows > self.limits.batch_events:
+                    count += batch.num_rows
+                    if count > self.limits.batch_events:
                         raise _too_many(self.limits.batch_events)
                     batch.validate(full=True)
-                    rows.extend(batch.to_pylist())
+                    batches.append(batch)
+                table = pa.Table.from_batches(batches, reader.schema)
+            lots = []
+            for start in range(0, count, CHUNK_ROWS):
+                lot = Lot(start, min(CHUNK_ROWS, count - start))
+                part = table.slice(start, lot.size)
+                self._take(lot, part, identity)
+                lots.append(lot)
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise Problem("not_json", "the body is no Arrow stream", expected=ARROW) from error
-        return [self._checked_row(each, identity) for each in rows if isinstance(each, dict)]
+        return lots
 
-    def _checked_row(self, event: Event, identity: Identity) -> Row:
-        try:
-            return self._row(event, identity)
-        except Problem as problem:
-            return problem
-
-    def _row(self, event: Event, identity: Identity) -> Row:
-        if identity.scenarios:
-            _need_scenario(identity, self.service.live.scenario(event))
-        return event
+    def _take(self, lot: Lot, events: list[Event] | pa.Table, identity: Identity) -> None:
+        """Put events into a lot; those of scenarios that this identity must not decide are refused."""
+        live = self.service.live
+        lot.scenarios = live.scenarios_of(events)
+        lot.events = events
+        if not identity.scenarios:
+            return
+        rows = list(range(lot.size)) if lot.rows is None else lot.rows
+        mine = [at for at, scenario in enumerate(lot.scenarios) if identity.sees(scenario)]
+        for at in set(range(len(lot.scenarios))).difference(mine):
+            lot.refused[rows[at]] = _other_scenario(lot.scenarios[at])
+        lot.rows = [rows[at] for at in mine]
+        lot.events = [events[at] for at in mine] if isinstance(events, list) else events.take(mine)
+        lot.scenarios = [lot.scenarios[at] for at in mine]
 
     async def _answers(
-        self, rows: list[Row], language: str, identity: Identity
-    ) -> AsyncIterator[list[dict[str, Any]]]:
-        """Yield the answers of one chunk after another; the next is on its way while one is told."""
-        waiting: list[tuple[int, list[Row], asyncio.Future[list[Decided | Exception]]]] = []
-
-        async def told() -> list[dict[str, Any]]:
-            start, part, future = waiting.pop(0)
-            results = iter(await future)
-            return [
-                self._told(
-                    start + at, row, row if isinstance(row, Problem) else next(results), language, identity
-                )
-                for at, row in enumerate(part)
-            ]
-
-        for start in range(0, len(rows), CHUNK_ROWS):
-            part = rows[start : start + CHUNK_ROWS]
-            waiting.append((start, part, self._submit([row for row in part if not isinstance(row, Problem)])))
+        self, lots: list[Lot], language: str, identity: Identity
+    ) -> AsyncIterator[list[Answered]]:
+        """Yield the answers of one lot after another; the next is on its way while one is told."""
+        waiting: list[asyncio.Future[list[Answered]]] = []
+        for lot in lots:
+            waiting.append(self._submit(lot, language, identity))
             if len(waiting) > 1:
-                yield await told()
+                yield await waiting.pop(0)
         while waiting:
-            yield await told()
+            yield await waiting.pop(0)
 
-    def _submit(self, events: list[Event]) -> asyncio.Future[list[Decided | Exception]]:
-        """Submit a chunk; it is counted when it is decided, even if its sender is gone by then."""
+    def _submit(self, lot: Lot, language: str, identity: Identity) -> asyncio.Future[list[Answered]]:
+        """Submit a lot; it is counted when it is decided, even if its sender is gone by then."""
         service = self.service
-        future = service.backend.submit_many(events)
+        future = service.backend.submit_many(lot.events)
         held = service.outcomes.hold()
 
-        results: asyncio.Future[list[Decided | Exception]] = asyncio.get_running_loop().create_future()
+        async def told() -> list[Answered]:
+            try:
+                many = await self._of_table(service.bridge.wait(future), lot)
+                # Off the loop: requests of others go on meanwhile.
+                answers = await asyncio.to_thread(self._told, many, lot, language, identity)
+                service.count_many(answers)
+                if service.profiles.on:
+                    service.offer_many(await asyncio.to_thread(list, many), lot.records())
+                return lot.whole(answers, lambda row, error: self._refusal(lot.start + row, error, identity))
+            finally:
+                service.outcomes.release(held)
 
-        def after(done: Future[Iterable[Decided | Exception]]) -> None:
-            service.outcomes.release(held)
-            if done.cancelled() or done.exception() is not None:
-                return
-            found = list(done.result())
-            for event, result in zip(events, found, strict=True):
-                if not isinstance(result, Exception):
-                    service.count_one(result, event, service.live.scenario(event))
-            results.set_result(found)
+        task = asyncio.ensure_future(told())
+        _keep(task)
+        # A client may go away before its answers are told: the task goes on and counts.
+        return asyncio.shield(task)
 
-        waiter = service.bridge.wait(future, after)
-
-        async def told() -> list[Decided | Exception]:
-            await waiter
-            return results.result()
-
-        return asyncio.ensure_future(told())
+    async def _of_table(
+        self, answers: asyncio.Future[Iterable[Decided | Exception]], lot: Lot
+    ) -> Iterable[Decided | Exception]:
+        """Wait for answers. A table of types that no column can have is decided record by record."""
+        try:
+            return await answers
+        except (TypeError, ValueError, NotImplementedError, EventError):
+            if isinstance(lot.events, list):
+                raise
+            return await self.service.bridge.wait(self.service.backend.submit_many(lot.records()))
 
     def _told(
-        self, index: int, row: Row, result: Decided | Exception, language: str, identity: Identity
-    ) -> dict[str, Any]:
-        if isinstance(result, Exception):
-            problem = problem_of(result, self.service.live.masks, identity)
-            self.service.meter.refused[problem.code] += 1
-            return {"line": index + 1, **problem.body("")}
-        assert not isinstance(row, Problem)
-        return answer_json(result, self.service.live.scenario(row), language)
+        self, many: Iterable[Decided | Exception], lot: Lot, language: str, identity: Identity
+    ) -> list[Answered]:
+        return tell_all(
+            many,
+            lot.scenarios,
+            language,
+            lambda at, error: self._refusal(lot.start + lot.row(at), error, identity),
+        )
+
+    def _refusal(self, index: int, error: Exception, identity: Identity) -> dict[str, Any]:
+        problem = problem_of(error, self.service.live.masks, identity)
+        self.service.meter.refused[problem.code] += 1
+        return {"line": index + 1, **problem.body("")}
 
 
-Row = Event | Problem
+@dataclass(slots=True)
+class Lot:
+    """Some events of a batch, from `start` on: those to decide, and what is refused, by row.
+
+    `rows` are the rows of `events`; None when they are all there.
+    """
+
+    start: int
+    size: int
+    events: list[Event] | pa.Table = field(default_factory=list)
+    scenarios: list[str] = field(default_factory=list)
+    rows: list[int] | None = None
+    refused: dict[int, Problem] = field(default_factory=dict)
+
+    def records(self) -> list[Event]:
+        """Return the events as records."""
+        if isinstance(self.events, list):
+            return self.events
+        found: list[Event] = self.events.to_pylist()
+        return found
+
+    def row(self, at: int) -> int:
+        return at if self.rows is None else self.rows[at]
+
+    def whole(
+        self, answers: list[Answered], refusal: Callable[[int, Exception], dict[str, Any]]
+    ) -> list[Answered]:
+        """Return the answers with the refusals in their places."""
+        if self.rows is None:
+            return answers
+        found: dict[int, Answered] = dict(zip(self.rows, answers, strict=True))
+        found |= {row: refusal(row, problem) for row, problem in self.refused.items()}
+        return [found[row] for row in range(self.size)]
+
+
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+def _keep(task: asyncio.Task[Any]) -> None:
+    """Hold on to a task until it is done; what it raises is its caller's, if there still is one."""
+    _tasks.add(task)
+
+    def done(ended: asyncio.Task[Any]) -> None:
+        _tasks.discard(ended)
+        if not ended.cancelled():
+            ended.exception()
+
+    task.add_done_callback(done)
 
 
 class _Broken(Exception):  # noqa: N818
@@ -323,7 +418,11 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _need_scenario(identity: Identity, scenario: str) -> None:
     if not identity.sees(scenario):
-        raise Problem("not_allowed", f"this identity is limited to other scenarios than `{scenario}`")
+        raise _other_scenario(scenario)
+
+
+def _other_scenario(scenario: str) -> Problem:
+    return Problem("not_allowed", f"this identity is limited to other scenarios than `{scenario}`")
 
 
 def _too_many(limit: int) -> Problem:
@@ -343,8 +442,8 @@ async def _answer(
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream_lines(send: Send, answers: AsyncIterator[list[dict[str, Any]]], request_id: str) -> None:
-    """Send answers as JSON Lines. The status waits for the first chunk, so an overload is still a 429."""
+async def _stream_lines(send: Send, answers: AsyncIterator[list[Answered]], request_id: str) -> None:
+    """Send answers as JSON Lines. The status waits for the first lot, so an overload is still a 429."""
     started = False
     try:
         async for part in answers:
@@ -356,8 +455,7 @@ async def _stream_lines(send: Send, answers: AsyncIterator[list[dict[str, Any]]]
                 ]
                 await send({"type": "http.response.start", "status": 200, "headers": headers})
                 started = True
-            body = b"".join(_encode(each) + b"\n" for each in part)
-            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await send({"type": "http.response.body", "body": as_lines(part), "more_body": True})
     except Exception as error:
         if started:
             raise _Broken from error
@@ -366,35 +464,3 @@ async def _stream_lines(send: Send, answers: AsyncIterator[list[dict[str, Any]]]
         await _answer(send, 200, b"", [(b"content-type", LINES[0].encode())], request_id)
         return
     await send({"type": "http.response.body", "body": b""})
-
-
-def _arrow_answers(answers: list[dict[str, Any]]) -> bytes:
-    """Return answers as an Arrow stream; `error` holds the problem, as JSON, of what was not decided."""
-    import pyarrow as pa
-
-    schema = pa.schema(
-        [
-            ("request_id", pa.string()),
-            ("event_id", pa.string()),
-            ("action", pa.string()),
-            ("score", pa.float64()),
-            ("reasons", pa.list_(pa.string())),
-            ("rules", pa.list_(pa.string())),
-            ("scenario", pa.string()),
-            ("policy_version", pa.string()),
-            ("sequence", pa.int64()),
-            ("durable", pa.bool_()),
-            ("rung", pa.string()),
-            ("duplicate", pa.bool_()),
-            ("processing_time_us", pa.int64()),
-            ("error", pa.string()),
-        ]
-    )
-    rows = [
-        {"error": _encode(each).decode()} if "code" in each and "action" not in each else each
-        for each in answers
-    ]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-    return bytes(sink.getvalue())

@@ -14,13 +14,16 @@ from riskweave.engine.durable_commands import (
     ActivatePolicy,
     AddShadow,
     ListAdd,
+    ListBulk,
+    ListExpire,
     ListRemove,
     RemoveShadow,
     RollBack,
     SetAttributes,
 )
-from riskweave.engine.ports import DurableSettings, Rung
+from riskweave.engine.ports import DurableSettings, Rung, ShadowRecord
 from riskweave.policy.policy import Policy
+from riskweave.service.explaining import Explanations
 from riskweave.service.port import Decided, Event, Health, Recorded, Search
 from riskweave.service.settings import Storage
 from riskweave.storage.decisions import Decisions
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from riskweave.engine.engine import Engine
+    from riskweave.explanation.explanation import Explanation
 
 T = TypeVar("T")
 
@@ -40,6 +44,7 @@ class DurableBackend:
     def __init__(self, engine: DurableEngine) -> None:
         self.engine = engine
         self.decisions = Decisions(engine.stores)
+        self.explanations = Explanations(engine.stores, self.decisions)
 
     @classmethod
     def open(cls, data: Path, policy: Policy | None, settings: Storage) -> DurableBackend:
@@ -74,6 +79,20 @@ class DurableBackend:
     def remove_from_list(self, name: str, value: str, by: str, why: str | None) -> Future[Any]:
         return self.engine.command(ListRemove(list=name, value=value, by=by, why=why or ""))
 
+    def change_list(
+        self,
+        name: str,
+        added: Sequence[tuple[str, int | None, str]],
+        removed: Sequence[tuple[str, str]],
+        by: str,
+    ) -> Future[list[object]]:
+        changes: list[ListAdd | ListRemove | ListExpire] = [
+            ListAdd(list=name, value=value, expires_ms=expires_ms, why=why)
+            for value, expires_ms, why in added
+        ]
+        changes += [ListRemove(list=name, value=value, why=why) for value, why in removed]
+        return self.engine.command(ListBulk(changes=changes, by=by))
+
     def update_attributes(self, entity: str, key: str, values: Event, by: str) -> Future[Any]:
         plain = cast("dict[str, str | int | float | bool | None]", dict(values))
         return self.engine.command(SetAttributes(entity=entity, key=key, values=plain, by=by))
@@ -89,6 +108,9 @@ class DurableBackend:
 
     def remove_shadow(self, name: str, by: str) -> Future[Any]:
         return self.engine.command(RemoveShadow(name=name, by=by))
+
+    def shadow_records(self, name: str, first: int, limit: int) -> list[ShadowRecord]:
+        return self.engine.stores.shadows.read(name, first, limit)
 
     def read(self, function: Callable[[Engine], T]) -> Future[T]:
         return self.engine.read(function)
@@ -107,6 +129,9 @@ class DurableBackend:
 
     def stream(self, from_sequence: int) -> Iterator[Recorded]:
         return self.decisions.stream(from_sequence)
+
+    def explain(self, recorded: Recorded, hidden: Callable[[str], bool] | None) -> Explanation:
+        return self.explanations.of(recorded, hidden)
 
     def position(self) -> int:
         return self.engine.stores.journal.tip().position

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from riskweave.events.record import match_text
 from riskweave.events.spec import read_spec
 from riskweave.policy.policy import Policy
 from riskweave.service.masking import Masks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 UNKNOWN = "unknown"
 
@@ -37,6 +41,19 @@ class Live:
             if all(match_text(event.get(key)) == text for key, text in match):
                 return name
         return UNKNOWN
+
+    def scenarios_of(self, events: list[Mapping[str, object]] | pa.Table) -> list[str]:
+        """Return the scenario of each event."""
+        if self._only is not None:
+            return [self._only] * len(events)
+        if not isinstance(events, list):
+            names = {key for _, match in self._types for key, _ in match}
+            table: pa.Table = events
+            known = [name for name in table.column_names if name in names]
+            if not known:
+                return [self.scenario({})] * table.num_rows
+            return [self.scenario(each) for each in table.select(known).to_pylist()]
+        return [self.scenario(each) for each in events]
 
     def keys(self, event: Mapping[str, object]) -> dict[str, str]:
         """Return the key of each role that an event names, without those that are personal."""

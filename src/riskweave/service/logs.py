@@ -73,3 +73,17 @@ def set_up(settings: Logging) -> None:
         logger.handlers, logger.propagate = [], True
     logging.getLogger("uvicorn.access").setLevel("WARNING")
     logging.getLogger("alembic").setLevel("WARNING")
+
+
+def log_request(method: str, route: str, status: int, took_s: float, request_id: str) -> None:
+    """Log a request (`logging.requests`): the route's pattern, never its ids, parameters or body."""
+    structlog.get_logger("riskweave.requests").info(
+        "request",
+        **{
+            "http.request.method": method,
+            "url.path": route,
+            "http.response.status_code": status,
+            "event.duration": round(took_s * 1e9),
+            "http.request.id": request_id,
+        },
+    )

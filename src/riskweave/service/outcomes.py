@@ -67,6 +67,11 @@ class Outcomes:
         if outcome.sequence > self.latest:
             self.latest = outcome.sequence
 
+    def add_all(self, outcomes: list[Outcome]) -> None:
+        """Take the outcomes of a batch, in order."""
+        self._waiting += outcomes
+        self.latest = max(self.latest, outcomes[-1].sequence)
+
     def hold(self) -> int:
         """Hold back what comes from now on, until `release` of what this returns."""
         self._held[self.latest] += 1

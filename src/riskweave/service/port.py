@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from riskweave.engine.durable_answers import Answer as Decided
 from riskweave.engine.ports import DecisionFilter as Search
+from riskweave.engine.ports import ShadowRecord
 from riskweave.engine.ports import StoredDecision as Recorded
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from riskweave.engine.engine import Engine
+    from riskweave.explanation.explanation import Explanation
     from riskweave.policy.policy import Policy
 
 T = TypeVar("T")
@@ -49,6 +51,16 @@ class Backend(Protocol):
 
     def remove_from_list(self, name: str, value: str, by: str, why: str | None) -> Future[object]: ...
 
+    def change_list(
+        self,
+        name: str,
+        added: Sequence[tuple[str, int | None, str]],
+        removed: Sequence[tuple[str, str]],
+        by: str,
+    ) -> Future[list[object]]:
+        """Make many changes at once; a number or an error for each, additions first."""
+        ...
+
     def update_attributes(self, entity: str, key: str, values: Event, by: str) -> Future[object]: ...
 
     def activate(self, policy: Policy, by: str) -> Future[object]: ...
@@ -58,6 +70,10 @@ class Backend(Protocol):
     def add_shadow(self, name: str, policy: Policy, by: str) -> Future[object]: ...
 
     def remove_shadow(self, name: str, by: str) -> Future[object]: ...
+
+    def shadow_records(self, name: str, first: int, limit: int) -> list[ShadowRecord]:
+        """Return what a shadow would have answered from a position on."""
+        ...
 
     def read(self, function: Callable[[Engine], T]) -> Future[T]: ...
 
@@ -73,6 +89,10 @@ class Backend(Protocol):
 
     def stream(self, from_sequence: int) -> Iterator[Recorded]:
         """Yield decisions from a position on, as far as there are any now."""
+        ...
+
+    def explain(self, recorded: Recorded, hidden: Callable[[str], bool] | None) -> Explanation:
+        """Explain a decision; values of names that `hidden` says yes to are masked."""
         ...
 
     def position(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +20,7 @@ from riskweave.service.audit import AuditLog
 from riskweave.service.bridge import Bridge
 from riskweave.service.database import Database, now_ms
 from riskweave.service.delivery import Deliveries
+from riskweave.service.denials import Denials
 from riskweave.service.errors import problem_of
 from riskweave.service.gate import Gate, LoginLimit
 from riskweave.service.live import Live
@@ -28,6 +31,7 @@ from riskweave.service.problems import Problem
 from riskweave.service.profiles import Profiles
 from riskweave.service.roles import Identity
 from riskweave.service.settings import Settings
+from riskweave.service.telling import Told
 
 T = TypeVar("T")
 FOLLOW_BATCH = 5_000
@@ -62,6 +66,9 @@ class Service:
         self.deliveries = Deliveries(database, settings.alerts, self.meter)
         self.profiles = Profiles(settings.redis, self.meter)
         self.started_ms = now_ms()
+        # Where the journal ended before this process decided anything.
+        self.began_at = backend.position()
+        self.denials = Denials(database, self.log)
         self.stopping = False
         self.caught_up = False
         self.reading_failed = ""
@@ -95,6 +102,7 @@ class Service:
         if self.caught_up:
             await asyncio.to_thread(self._take_in, self.outcomes.take())
         await self.profiles.stop()
+        await self.denials.finish()
         self.database.close()
         log.info("service stopped")
 
@@ -123,6 +131,30 @@ class Service:
         if not self.arrived.is_set():
             self.arrived.set()
 
+    def count_many(self, answers: Sequence[Told | dict[str, Any]]) -> None:
+        """Count the answers of a batch, on the event loop."""
+        meter = self.meter
+        at_ms = now_ms()
+        fresh = [each for each in answers if isinstance(each, Told) and not each.duplicate]
+        meter.duplicates += sum(isinstance(each, Told) for each in answers) - len(fresh)
+        if not fresh:
+            return
+        time_us = fresh[-1].processing_time_us
+        meter.decisions.update(Counter((each.action, each.scenario) for each in fresh))
+        meter.rungs.update(Counter(each.rung for each in fresh))
+        meter.deciding.add(time_us / 1e6, len(fresh))
+        self.outcomes.add_all(
+            [Outcome(each.sequence, at_ms, each.scenario, each.action, each.score, time_us) for each in fresh]
+        )
+        if not self.arrived.is_set():
+            self.arrived.set()
+
+    def offer_many(self, results: Iterable[Decided | Exception], events: Sequence[Event]) -> None:
+        """Leave the profiles of a batch to other systems."""
+        for result, event in zip(results, events, strict=True):
+            if not isinstance(result, Exception) and not result.duplicate:
+                self.profiles.offer(self.live.scenario(event), result, self.live.keys(event))
+
     async def _follow(self) -> None:
         """Roll up outcomes and watch for alerts; first those that were decided before a crash."""
         await asyncio.to_thread(self._catch_up)
@@ -144,12 +176,12 @@ class Service:
         Decisions made since this start come by themselves: the journal is read to where it ended.
         """
         last = rolled_up_to(self.database)
-        end = self.started_ms
+        end = self.began_at
         known: list[Outcome] = []
         part: list[Outcome] = []
         try:
             for each in self.backend.stream(max(1, last + 1 - REMEMBERED)):
-                if each.received_ms >= end:
+                if each.sequence > end:
                     break
                 outcome = outcome_of(each, self.live.scenario(each.event))
                 if each.sequence <= last:
@@ -197,6 +229,11 @@ class Service:
         policy = self.backend.read(lambda engine: engine.policy).result(COMMAND_S)
         if policy.version != self.live.version:
             self.live = Live(policy)
+
+    def note_denied(self, identity: Identity | None, method: str, path: str, problem: Problem) -> None:
+        """Leave an entry in the audit log when somebody tried what their role does not allow."""
+        if identity is not None and problem.status == 403:
+            self.denials.note(identity.actor, method, path, problem.code)
 
     def tell(self, error: BaseException, request_id: str, identity: Identity | None) -> Problem:
         """Return the problem of an error, and log it when nobody foresaw it."""

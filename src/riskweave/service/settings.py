@@ -51,7 +51,6 @@ class Limits:
     control_bytes: int = 1_048_576
     policy_bytes: int = 64 * 1024 * 1024
     policy_files: int = 500
-    page: int = 500
     streams: int = 200
     deadline_ms: int = 2_000
     body_s: float = 30.0

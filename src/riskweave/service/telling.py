@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from riskweave.decision.outcome import Outcome
 from riskweave.engine.decisions import Decision
 from riskweave.service.live import Live
 from riskweave.service.port import Decided, Recorded
@@ -21,24 +24,49 @@ def language_of(query: bytes, accept: bytes | None) -> str:
     return "zh" if accept.lstrip().lower().startswith(b"zh") else "en"
 
 
-def answer_json(decided: Decided, scenario: str, language: str) -> dict[str, Any]:
-    """Return what the payment system gets."""
+class Told(msgspec.Struct, gc=False):
+    """What the payment system gets. Of a batch the economics come without their parts."""
+
+    request_id: str
+    event_id: str | None
+    action: str
+    score: float
+    reasons: list[str]
+    rules: list[str]
+    scenario: str
+    policy_version: str
+    sequence: int
+    durable: bool
+    rung: str
+    duplicate: bool
+    processing_time_us: float
+    probability: float | msgspec.UnsetType = msgspec.UNSET
+    economics: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+
+
+def told_of(decided: Decided, scenario: str, language: str) -> Told:
+    """Return the answer to one event."""
     decision = decided.decision
-    return {
-        "request_id": decided.request_id,
-        "event_id": decision.event_id,
-        "action": decision.action,
-        "score": decision.score,
-        "reasons": decision.reasons(language),
-        "rules": decision.rules,
-        "scenario": scenario,
-        "policy_version": decided.policy_version,
-        "sequence": decided.sequence,
-        "durable": decided.durable,
-        "rung": decided.rung,
-        "duplicate": decided.duplicate,
-        "processing_time_us": decided.processing_us,
-    }
+    told = Told(
+        decided.request_id,
+        decision.event_id,
+        decision.action,
+        decision.score,
+        decision.reasons(language) if decision.hits else [],
+        decision.rules if decision.hits else [],
+        scenario,
+        decided.policy_version,
+        decided.sequence,
+        decided.durable,
+        decided.rung,
+        decided.duplicate,
+        decided.processing_us,
+    )
+    outcome = decision.outcome
+    if outcome is not None and outcome.probability is not None:
+        told.probability = outcome.probability
+        told.economics = economics_json(outcome)
+    return told
 
 
 def short_json(recorded: Recorded, live: Live, identity: Identity, language: str) -> dict[str, Any]:
@@ -65,6 +93,7 @@ def full_json(recorded: Recorded, live: Live, identity: Identity, language: str)
     """Return all that is kept of a decision, as this identity may see it."""
     decision = recorded.decision
     return short_json(recorded, live, identity, language) | {
+        **outcome_json(decision),
         "skipped_models": recorded.skipped,
         "features": features_json(decision, live, identity),
         "hits": [{"rule": hit.rule, "risk": hit.risk, "reason": hit.reason} for hit in decision.hits],
@@ -88,54 +117,16 @@ def features_json(decision: Decision, live: Live, identity: Identity) -> dict[st
     return {name: live.masks.value(name, value, identity) for name, value in decision.features.items()}
 
 
-def explanation_json(recorded: Recorded, language: str) -> dict[str, Any]:
-    """Return why: the sentence, and what spoke for it, riskiest first."""
-    decision = recorded.decision
-    words = WORDS[language]
-    reasons = decision.reasons(language)
-    sentence = f"{words[decision.action]}{words['because'] if reasons else ''}{words['and'].join(reasons)}"
-    return {
-        "request_id": recorded.request_id,
-        "event_id": decision.event_id,
-        "language": language,
-        "action": decision.action,
-        "score": decision.score,
-        "sentence": sentence,
-        "reasons": [
-            {
-                "rule": hit.rule,
-                "risk": hit.risk,
-                "text": hit.reason.get(language) or hit.reason.get("en") or hit.rule,
-            }
-            for hit in sorted(decision.hits, key=lambda hit: -(hit.risk or 0.0))
-        ],
-        "patterns": [
-            {
-                "pattern": match.pattern,
-                "risk": match.risk,
-                "text": match.reason.get(language) or match.pattern,
-            }
-            for match in decision.patterns
-        ],
-        "policy_version": recorded.policy_version,
-    }
+def outcome_json(decision: Decision) -> dict[str, Any]:
+    """Return belief and economics of a decision, when its policy decides by them."""
+    outcome = decision.outcome
+    if outcome is None or outcome.probability is None:
+        return {}
+    return {"probability": outcome.probability, "economics": economics_json(outcome)}
 
 
-WORDS = {
-    "en": {
-        "PASS": "Passed",
-        "MFA": "A second factor was asked for",
-        "REVIEW": "Sent to review",
-        "BLOCK": "Blocked",
-        "because": ": ",
-        "and": "; ",
-    },
-    "zh": {
-        "PASS": "放行",
-        "MFA": "要求加强验证",
-        "REVIEW": "转人工审核",
-        "BLOCK": "拦截",
-        "because": "：",
-        "and": "；",
-    },
-}
+def economics_json(outcome: Outcome) -> list[dict[str, Any]]:
+    return [
+        {"action": each.action, "expected": each.expected, "parts": each.parts, "open": each.open}
+        for each in outcome.economics
+    ]

@@ -4,11 +4,13 @@ from alembic import context
 
 from riskweave.service.tables import VERSION_TABLE, metadata
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    version_table=VERSION_TABLE,
-    render_as_batch=True,
-)
-with context.begin_transaction():
-    context.run_migrations()
+# Alembic runs this file; whoever merely imports it, to read its documentation, finds nothing to do.
+if hasattr(context, "config"):
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=metadata,
+        version_table=VERSION_TABLE,
+        render_as_batch=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()

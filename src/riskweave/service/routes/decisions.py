@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response
 
+from riskweave.explanation.as_html import as_html
+from riskweave.explanation.as_json import as_json
+from riskweave.explanation.as_text import plain_text
 from riskweave.service.dashboard import summary
 from riskweave.service.port import Recorded, Search
 from riskweave.service.problems import Problem, invalid
 from riskweave.service.roles import Identity, Permission
 from riskweave.service.routes.asking import Language, Limit, ServiceOf, permit, time_ms
 from riskweave.service.service import Service
-from riskweave.service.telling import explanation_json, full_json, short_json
+from riskweave.service.telling import full_json, short_json
 
 router = APIRouter(prefix="/api/risk", tags=["decisions"])
 
@@ -22,6 +27,8 @@ Text = Annotated[str | None, Query(max_length=200)]
 LanguageChoice = Annotated[str | None, Query(alias="language", pattern="^(en|zh)$")]
 # A page of a caller who is limited to scenarios may need several looks.
 LOOKS_MAX = 20
+# The page of an explanation carries its style; it has no script and fetches nothing.
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
 @router.get("/decisions", summary="Search decisions")
@@ -106,12 +113,35 @@ def decision(
     return full_json(found(service, identity, name), service.live, identity, words)
 
 
-@router.get("/decisions/{name}/explanation", summary="Why")
+@router.get(
+    "/decisions/{name}/explanation",
+    summary="Why",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {}, "text/html": {}, "text/plain": {}}}},
+)
 def explanation(
-    name: Name, service: ServiceOf, identity: MayRead, words: Language, language: LanguageChoice = None
-) -> dict[str, Any]:
-    """Return why, in English or Chinese."""
-    return explanation_json(found(service, identity, name), words)
+    name: Name,
+    service: ServiceOf,
+    identity: MayRead,
+    words: Language,
+    language: LanguageChoice = None,
+    format: Annotated[Literal["json", "html", "text"], Query()] = "json",
+) -> Response:
+    """Return why: what moved the decision, what almost fired, and what would have changed it.
+
+    `json` holds every text in English and Chinese, `html` and `text` are in one language. Personal values
+    are masked by role.
+    """
+    recorded = found(service, identity, name)
+    hidden = None if identity.may(Permission.PERSONAL) else service.live.masks.is_personal
+    made = service.backend.explain(recorded, hidden)
+    if format == "html":
+        headers = {"content-security-policy": PAGE_POLICY}
+        return Response(as_html(made, words), media_type="text/html", headers=headers)
+    if format == "text":
+        return Response(plain_text(made, words), media_type="text/plain")
+    told = {"request_id": recorded.request_id, "language": words, **as_json(made)}
+    return Response(msgspec.json.encode(told), media_type="application/json")
 
 
 @router.get("/dashboard", summary="What is happening")

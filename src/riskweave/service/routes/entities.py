@@ -1,4 +1,4 @@
-"""An entity: what its latest event saw of it, and what is under way, now and as of a moment."""
+"""An entity: what an event of it would meet, and what is under way, now and as of a moment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
+from riskweave.engine.decisions import Decision
 from riskweave.engine.engine import Engine
+from riskweave.engine.probe import probe
 from riskweave.service.port import Recorded, Search
 from riskweave.service.problems import Problem
 from riskweave.service.roles import Identity, Permission
@@ -22,6 +24,8 @@ MayWrite = Annotated[Identity, permit(Permission.ENTITIES_WRITE)]
 Role = Annotated[str, Path(max_length=100, description="An entity's role: customer, device, payer.")]
 Key = Annotated[str, Path(max_length=200)]
 Moment = Annotated[str | None, Query(max_length=40, description="ISO 8601 or milliseconds; now by default.")]
+
+LOOKS_MAX = 20
 
 
 class Attributes(Body):
@@ -45,24 +49,49 @@ def _key_field(service: Service, identity: Identity, role: str) -> str:
 def features(
     role: Role, key: Key, service: ServiceOf, identity: MayRead, words: Language, as_of: Moment = None
 ) -> dict[str, Any]:
-    """Return the features that the entity's latest event (until a moment) was decided with."""
+    """Return the features that an event of this entity would meet now, or at a moment.
+
+    They are computed from the state as it is, or was: for an event with the keys of the entity's latest
+    one and nothing else, which leaves no trace. Like every event it counts itself; sums are what they
+    were. `decision` is the latest one's own.
+    """
     field = _key_field(service, identity, role)
-    until = time_ms(as_of, "as_of") + 1 if as_of else None
-    latest: Recorded | None = None
-    cursor: int | None = None
-    for _ in range(20):
-        part, cursor = service.backend.search(Search(fields={field: key}, until_ms=until), cursor, 50)
-        latest = next((each for each in part if identity.sees(service.live.scenario(each.event))), None)
-        if latest is not None or cursor is None:
-            break
+    moment = time_ms(as_of, "as_of") if as_of else None
+    latest = _latest(service, identity, field, key, moment)
     if latest is None:
         raise Problem("not_found", f"no decision of this {role} is known")
+
+    def met(engine: Engine) -> tuple[int, Decision]:
+        asked_ms = max(engine.state.watermark_ms, latest.decision.time_ms) if moment is None else moment
+        return asked_ms, probe(engine, latest.event, asked_ms)
+
+    if moment is None:
+        asked_ms, decision = service.backend.read(met).result(WAIT_S)
+    else:
+        asked_ms, decision = service.backend.as_of(moment, met)
     return {
         "role": role,
         "key": key,
-        "features": features_json(latest.decision, service.live, identity),
+        "as_of_ms": asked_ms,
+        "features": features_json(decision, service.live, identity),
         "decision": short_json(latest, service.live, identity, words),
     }
+
+
+def _latest(
+    service: Service, identity: Identity, field: str, key: str, moment_ms: int | None
+) -> Recorded | None:
+    """Return the latest decision of an entity, until a moment, that this identity may see."""
+    search = Search(fields={field: key}, until_ms=None if moment_ms is None else moment_ms + 1)
+    cursor: int | None = None
+    for _ in range(LOOKS_MAX):
+        part, cursor = service.backend.search(search, cursor, 50)
+        for each in part:
+            if identity.sees(service.live.scenario(each.event)):
+                return each
+        if cursor is None:
+            break
+    return None
 
 
 @router.get("/{role}/{key}/partial-matches", summary="Patterns under way")

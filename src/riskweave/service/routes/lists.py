@@ -9,7 +9,6 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from riskweave.engine.engine import Engine
-from riskweave.errors import RiskweaveError
 from riskweave.service.errors import problem_of
 from riskweave.service.masking import masked
 from riskweave.service.roles import Identity, Permission
@@ -153,19 +152,32 @@ def expire(name: Name, removal: Removal, service: ServiceOf, identity: MayWrite)
 
 @router.post("/{name}/bulk", summary="Many changes of a list")
 def bulk(name: Name, changes: Bulk, service: ServiceOf, identity: MayWrite) -> dict[str, Any]:
-    """Make many changes; those that cannot be made are told one by one, the others are made."""
-    added, ended = 0, 0
-    errors: list[dict[str, Any]] = []
-    for at, entry in enumerate(changes.add):
-        try:
-            _add(service, identity, name, entry)
-            added += 1
-        except RiskweaveError as error:
-            errors.append({"list": "add", "row": at, "message": problem_of(error).message})
-    for at, removal in enumerate(changes.remove):
-        try:
-            count = _remove(service, identity, name, removal)
-            ended += count if isinstance(count, int) else 0
-        except RiskweaveError as error:
-            errors.append({"list": "remove", "row": at, "message": problem_of(error).message})
+    """Make many changes at one position of the journal.
+
+    Those that cannot be made are told one by one, the others are made.
+    """
+    results = service.command(
+        identity.actor,
+        "list.bulk",
+        name,
+        changes.model_dump(),
+        lambda: service.backend.change_list(
+            name,
+            [(entry.value, entry.expires_ms, entry.why) for entry in changes.add],
+            [(removal.value, removal.why) for removal in changes.remove],
+            identity.actor,
+        ),
+    )
+    split = len(changes.add)
+    errors = [
+        {
+            "list": "add" if at < split else "remove",
+            "row": at if at < split else at - split,
+            "message": problem_of(result).message,
+        }
+        for at, result in enumerate(results)
+        if isinstance(result, Exception)
+    ]
+    ended = sum(result for result in results[split:] if isinstance(result, int))
+    added = sum(not isinstance(result, Exception) for result in results[:split])
     return {"added": added, "ended": ended, "errors": errors}

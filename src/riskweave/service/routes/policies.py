@@ -12,7 +12,7 @@ from riskweave.service.archive import TYPES, difference
 from riskweave.service.body import media_type
 from riskweave.service.errors import findings_of
 from riskweave.service.roles import Identity, Permission
-from riskweave.service.routes.asking import Body, ServiceOf, permit, policy_body
+from riskweave.service.routes.asking import Body, Limit, ServiceOf, permit, policy_body
 
 router = APIRouter(prefix="/api/risk/policies", tags=["policies"])
 
@@ -160,6 +160,27 @@ def add_shadow(
         lambda: service.backend.add_shadow(name, policy, identity.actor),
     )
     return {"name": name, "version": shadow.version}
+
+
+@router.get("/shadows/{name}", summary="What a shadow said")
+def shadow_records(
+    name: Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,60}$")],
+    service: ServiceOf,
+    identity: MayRead,
+    first: Annotated[int, Query(ge=1, le=2**53)] = 1,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Return what a shadow would have answered, by the sequence of the decisions it looked on at."""
+    identity.need_every_scenario()
+    records = service.backend.shadow_records(name, first, limit)
+    return {
+        "name": name,
+        "records": [
+            {"sequence": each.position, "action": each.action, "score": each.score, "rules": each.rules}
+            for each in records
+        ],
+        "next": records[-1].position + 1 if len(records) == limit else None,
+    }
 
 
 @router.delete("/shadows/{name}", status_code=204, summary="End a shadow")
