@@ -17,7 +17,7 @@ from riskweave.learning.calibrate import apply_all, fit_calibration
 from riskweave.learning.dataset import TEXT, Dataset
 from riskweave.learning.recipe import Recipe, default_features
 from riskweave.learning.sample import Sample, sample_of
-from riskweave.learning.scoring import gated
+from riskweave.learning.scoring import gated, sample_for
 from riskweave.learning.trainers.trainer import Fitted, Floats, Progress, log_odds, silent, with_defaults
 from riskweave.learning.zoo import BLENDS, trainer
 from riskweave.models.artifact import About, Artifact, Blend, Calibration, Part, Training
@@ -161,9 +161,10 @@ class _Task:
         )
         parts = {name: each.artifact for name, each in zip(names, made, strict=True)}
         notes = {"weights": dict(zip(names, shares, strict=True))}
-        return Trained(
-            recipe, Artifact(About(model=model), {}, parts), raw, score, time.perf_counter() - started, notes
-        )
+        some = self.rows[:: max(1, self.rows.size // PARITY_ROWS)]
+        artifact = Artifact(About(model=model), {}, parts)
+        artifact = gated(artifact, sample_for(artifact, self.dataset, some), score(some), "riskweave")
+        return Trained(recipe, artifact, raw, score, time.perf_counter() - started, notes)
 
     def part(self, recipe: Recipe, name: str) -> Recipe:
         found = self.recipes.get(name)
