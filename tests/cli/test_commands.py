@@ -176,10 +176,8 @@ def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
     for command in app.registered_commands:
         assert command.callback is not None
-        assert (
-            f"riskweave {command.callback.__name__}" in readme
-            or f"make {command.callback.__name__}" in readme
-        )
+        name = command.name or command.callback.__name__
+        assert f"riskweave {name}" in readme or f"make {name}" in readme
 
 
 def test_a_recorded_decision_is_decided_again_and_a_changed_policy_is_told(place):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from riskweave.models import shap_tables, tree_shap, trees
+from riskweave.models import shap_quadrature, shap_tables, tree_shap, trees
 from riskweave.models.artifact import About, Artifact, Autoencoder, Calibration, Curve, Feature, Lstm, Mlp
 from riskweave.models.curves import make_curves
 from riskweave.models.importing.growing import Fork, Grove, Leaf
@@ -272,3 +272,24 @@ def test_inputs_are_encoded_filled_in_and_scaled():
     assert found[:, 2:4].tolist() == [[1, 0], [0, 1], [0, 0], [0, 0]]
     assert found[[0, 1, 3], 4].tolist() == [1, -1, 0]
     assert np.isnan(found[2, 4])
+
+
+def test_what_the_memory_held_before_does_not_count(monkeypatch):
+    """A tree of one fork has a node in its table that nothing leads to."""
+    empty = np.empty
+
+    def dirty(shape, dtype=float, **more):
+        made = empty(shape, dtype, **more)
+        if made.dtype.kind == "f":
+            made.fill(np.nan)
+        return made
+
+    monkeypatch.setattr(shap_quadrature.np, "empty", dirty)
+    shap = tree_shap.prepare(planted([STUMP]), 1 << 20)
+    assert np.allclose(shap.contributions(np.array([[0.0] * 5])), oracle.shapley_values(STUMP, [0.0] * 5))
+
+
+STUMP = {
+    "input": 0, "threshold": 1.0, "missing_left": True, "categories": None,
+    "left": (1.0, 40.0), "right": (-1.0, 60.0), "cover": 100.0,
+}  # fmt: skip

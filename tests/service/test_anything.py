@@ -56,6 +56,9 @@ def test_the_whole_api_has_no_server_error(place):
             operation = result.ok()
             if operation.path in ("/api/risk/stream", "/api/risk/session"):
                 continue
+            if operation.path == "/api/risk/evaluate/batch":
+                # JSON Lines and Arrow streams cannot be made from a schema; the test above makes them.
+                continue
 
             @given(case=operation.as_strategy())
             @settings(

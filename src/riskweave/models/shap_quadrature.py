@@ -84,7 +84,8 @@ class Quadrature:
         """Return what each input adds to the sum of leaves above its mean: a row for each row."""
         out = np.empty_like(inputs)
         count = int(np.diff(self.trees[:, 0]).max())
-        passes, kept = np.zeros(count), np.empty(count * kernel.KEPT)
+        # A node that nothing leads to counts for nothing; of memory as it was, nothing times NaN is NaN.
+        passes, kept = np.zeros(count), np.zeros(count * kernel.KEPT)
         kernel.tree_contributions(
             inputs, self.trees, self.nodes, self.threshold, self.value, self.share,
             self.set_start, self.set_words, self.points, self.weights, passes, kept, out,
