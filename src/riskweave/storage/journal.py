@@ -20,7 +20,9 @@ from riskweave.storage.tables import about, aside, contents, journal, metadata, 
 
 FORMAT = "1"
 COLUMNS = tuple(column.name for column in journal.columns)
-_PAGE = 64
+# Entries read at a time: few at first, then as many as hold so many bytes, for some are single events and
+# some are blocks of thousands.
+_PAGE, _PAGE_MAX, _PAGE_BYTES = 4, 256, 4 << 20
 _TIP = struct.Struct("<q32sI")
 
 
@@ -228,20 +230,21 @@ class SqlJournal:
 
     def read(self, first: int = 1, last: int | None = None) -> Iterator[Entry]:
         """Yield the entries that reach into [first, last], ascending."""
-        start = self._start(first)
+        start, page = self._start(first), _PAGE
         while True:
             query = select(journal).where(journal.c.position >= start)
             if last is not None:
                 query = query.where(journal.c.position <= last)
             with self._connection() as connection:
-                rows = connection.execute(query.order_by(journal.c.position).limit(_PAGE)).all()
+                rows = connection.execute(query.order_by(journal.c.position).limit(page)).all()
             for row in rows:
                 entry = entry_of(row)
                 if entry.last >= first:
                     yield entry
                 start = entry.last + 1
-            if len(rows) < _PAGE:
+            if len(rows) < page:
                 return
+            page = _next_page(rows)
 
     def _start(self, position: int) -> int:
         query = select(func.max(journal.c.position)).where(journal.c.position <= position)
@@ -251,17 +254,19 @@ class SqlJournal:
 
     def read_back(self, last: int | None = None) -> Iterator[Entry]:
         """Yield the entries that begin at or before `last`, the latest first."""
+        page = _PAGE
         while True:
             query = select(journal)
             if last is not None:
                 query = query.where(journal.c.position <= last)
             with self._connection() as connection:
-                rows = connection.execute(query.order_by(journal.c.position.desc()).limit(_PAGE)).all()
+                rows = connection.execute(query.order_by(journal.c.position.desc()).limit(page)).all()
             for row in rows:
                 yield entry_of(row)
                 last = row.position - 1
-            if len(rows) < _PAGE:
+            if len(rows) < page:
                 return
+            page = _next_page(rows)
 
     def at(self, position: int) -> Entry | None:
         """Return the entry that holds a position."""
@@ -417,6 +422,12 @@ def entry_of(row: Any) -> Entry:
         )
     except (TypeError, ValueError) as error:
         raise StorageFailed(f"the journal is damaged at position {row.position}: {error}") from error
+
+
+def _next_page(rows: Sequence[Any]) -> int:
+    """Return how many entries to read next, by the size of the last ones."""
+    size = sum(len(row.body) + len(row.record) for row in rows) // len(rows)
+    return int(min(max(_PAGE_BYTES // max(size, 1), 1), _PAGE_MAX))
 
 
 def failure(error: SQLAlchemyError) -> str:
