@@ -26,6 +26,21 @@ _PAGE, _PAGE_MAX, _PAGE_BYTES = 4, 256, 4 << 20
 _TIP = struct.Struct("<q32sI")
 
 
+@contextmanager
+def connected(database: Engine, write: bool, closed: bool) -> Iterator[Connection]:
+    """Yield a connection that is given back, or closed when the database is, or was meanwhile."""
+    pool = database.pool
+    try:
+        with database.begin() if write else database.connect() as connection:
+            yield connection
+    finally:
+        if closed:
+            database.dispose()
+        # Disposing closes what lies in the pool; what was lent then comes back to a pool nobody looks at.
+        if pool is not database.pool:
+            pool.dispose()
+
+
 class SqlJournal:
     """What `engine.ports.Journal` asks for; `make` opens a database engine, again after an error."""
 
@@ -36,13 +51,18 @@ class SqlJournal:
         self._damage: list[str] = []
         self._tip_known: Tip | None = None
         self._durable = True
+        self._closed = False
         self.database = make()
-        if write:
-            self._prepare()
-        self.identity = self._about("identity") or ""
-        if not self.identity or self._about("format") != FORMAT:
-            raise StorageFailed("the database is no journal of this version")
-        self._compare_tip()
+        try:
+            if write:
+                self._prepare()
+            self.identity = self._about("identity") or ""
+            if not self.identity or self._about("format") != FORMAT:
+                raise StorageFailed("the database is no journal of this version")
+            self._compare_tip()
+        except BaseException:
+            self.close()
+            raise
 
     def _prepare(self) -> None:
         with self._connection(write=True) as connection:
@@ -68,7 +88,7 @@ class SqlJournal:
     @contextmanager
     def _connection(self, write: bool = False) -> Iterator[Connection]:
         try:
-            with self.database.begin() if write else self.database.connect() as connection:
+            with connected(self.database, write, self._closed) as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise StorageFailed(f"the database failed: {failure(error)}") from error
@@ -85,6 +105,8 @@ class SqlJournal:
         self._tip_known = None
 
     def close(self) -> None:
+        """Close every connection; whoever reads later, as an old answer its policy, takes one for himself."""
+        self._closed = True
         self.database.dispose()
 
     def set_durable(self, durable: bool) -> None:
@@ -342,6 +364,12 @@ class SqlShadowRecords:
 
     def __init__(self, database: Engine) -> None:
         self.database = database
+        self._closed = False
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._closed = True
+        self.database.dispose()
 
     def add(self, shadow: str, records: Sequence[Any]) -> None:
         """Store what a shadow said; the same positions again are written over."""
@@ -357,7 +385,7 @@ class SqlShadowRecords:
             }
             for each in records
         ]
-        with self.database.begin() as connection:
+        with connected(self.database, True, self._closed) as connection:
             first, last = records[0].position, records[-1].position
             connection.execute(
                 delete(shadows).where(shadows.c.shadow == shadow, shadows.c.position.between(first, last))
@@ -366,7 +394,7 @@ class SqlShadowRecords:
 
     def last(self, shadow: str) -> int:
         """Return the last position a shadow has answered."""
-        with self.database.connect() as connection:
+        with connected(self.database, False, self._closed) as connection:
             query = select(func.max(shadows.c.position)).where(shadows.c.shadow == shadow)
             return int(connection.execute(query).scalar() or 0)
 
@@ -375,7 +403,7 @@ class SqlShadowRecords:
         from riskweave.engine.ports import ShadowRecord
 
         query = select(shadows).where(shadows.c.shadow == shadow, shadows.c.position >= first)
-        with self.database.connect() as connection:
+        with connected(self.database, False, self._closed) as connection:
             rows = connection.execute(query.order_by(shadows.c.position).limit(limit)).all()
         return [
             ShadowRecord(r.position, r.shadow, r.action, r.score, tuple(filter(None, r.rules.split("\n"))))
