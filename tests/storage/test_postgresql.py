@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,8 +123,6 @@ def test_the_same_as_in_sqlite(tmp_path: Path, server: Server) -> None:
 
 
 def test_a_server_that_goes_away_is_refused_and_recovered_from(tmp_path: Path, server: Server) -> None:
-    import time
-
     url = server.database("away")
     given = events(52, 150)
     with durable(tmp_path, url=url, retry_s=0.05) as engine:
@@ -164,3 +163,45 @@ def test_one_writer_and_what_is_damaged_is_put_aside(tmp_path: Path, server: Ser
     with durable(tmp_path, url=url) as engine:
         assert "damaged from position 40 on" in " ".join(engine.health().damage)
         assert [a.duplicate for a in decided(engine, given)] == [True] * 38 + [False] * 22
+
+
+def test_every_connection_is_closed_or_given_back(tmp_path: Path, server: Server) -> None:
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    url = server.database("given_back")
+    watching = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+
+    def others() -> int:
+        query = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        with watching.connect() as connection:
+            return int(connection.execute(text(query)).scalar() or 0)
+
+    def soon(number: int) -> bool:
+        until = time.monotonic() + 10
+        while others() != number and time.monotonic() < until:
+            time.sleep(0.02)
+        return others() == number
+
+    with durable(tmp_path, url=url) as engine:
+        decided(engine, events(54, 20))
+        assert others() > 0
+        journal = engine.stores.journal
+        # Lent while the pool is disposed of, as by a reader during a reopening.
+        with journal._connection() as connection:  # type: ignore[attr-defined]
+            journal.reopen()
+            assert connection.execute(text("SELECT 1")).scalar() == 1
+        decided(engine, events(54, 40)[20:])
+        (answer,) = decided(engine, events(54, 1))
+    assert answer.duplicate
+    assert soon(0)
+    assert journal.policies()
+    assert answer.decision.outcome is not None
+    assert engine.stores.shadows.last("none") == 0
+    assert soon(0)
+    with pytest.raises(StorageFailed, match="another process"), durable(tmp_path, url=url):
+        open_stores(tmp_path / "other", url)
+    assert soon(0)

@@ -7,7 +7,7 @@ import time
 from riskweave.engine.durable_host import check
 from riskweave.engine.ports import DurableSettings, Entry, Stores
 
-_ENTRIES_BYTES = 64 << 20
+_ENTRIES_BYTES = 32 << 20
 
 
 def retire(stores: Stores, settings: DurableSettings, now_ms: int | None = None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -101,5 +102,8 @@ class Snapshotter:
 
 def _give_back() -> None:
     """Return what the copies took to the system: the C library would keep it, in each thread's own arena."""
+    # Arrow has a pool of its own, and only what was archived needed it.
+    if (arrow := sys.modules.get("pyarrow")) is not None:
+        arrow.default_memory_pool().release_unused()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from riskweave.engine.ports import RUNGS, Entry, Journal, PolicyRow
 from riskweave.storage.journal import COLUMNS, entry_of, row_of
 
 _ENTRIES, _DECISIONS = "entries", "decisions"
+# An entry may hold a block of thousands of events, a decision is one event with all its features in text.
+_ENTRIES_AT_A_TIME = 8
+_DECISIONS_AT_A_TIME = 4_096
 
 
 class ParquetArchive:
@@ -30,17 +34,19 @@ class ParquetArchive:
         """Store entries; the same again are written over."""
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{entries[0].position:020d}-{entries[-1].last:020d}.parquet"
-        table = pa.Table.from_pylist([row_of(entry) for entry in entries], schema=_SCHEMA)
-        rows = [row for entry in entries for row in _decisions(entry, policies, journal)]
-        if rows:
-            self._write(f"{_DECISIONS}-{name}", pa.Table.from_pylist(rows, schema=_DECISION_SCHEMA))
-        self._write(f"{_ENTRIES}-{name}", table)
+        rows = (row for entry in entries for row in _decisions(entry, policies, journal))
+        if any(entry.kind.holds_events for entry in entries):
+            self._write(f"{_DECISIONS}-{name}", rows, _DECISION_SCHEMA, _DECISIONS_AT_A_TIME)
+        self._write(f"{_ENTRIES}-{name}", map(row_of, entries), _SCHEMA, _ENTRIES_AT_A_TIME)
 
-    def _write(self, name: str, table: pa.Table) -> None:
+    def _write(self, name: str, rows: Iterator[dict[str, object]], schema: pa.Schema, size: int) -> None:
+        """Write a file, whole or not at all; only `size` rows are in memory at a time."""
         path = self.folder / name
         beside = path.with_suffix(".part")
         try:
-            pq.write_table(table, beside, compression="zstd", row_group_size=64)
+            with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
+                while some := list(islice(rows, size)):
+                    writer.write_table(pa.Table.from_pylist(some, schema=schema))
             with beside.open("rb") as stream:
                 os.fsync(stream.fileno())
             os.replace(beside, path)
@@ -83,7 +89,7 @@ class ParquetArchive:
     def _entries(path: Path, only: int | None = None) -> Iterator[Entry]:
         file = pq.ParquetFile(path)
         try:
-            for batch in file.iter_batches(batch_size=64):
+            for batch in file.iter_batches(batch_size=_ENTRIES_AT_A_TIME):
                 if only is not None and only >= batch.num_rows:
                     only -= batch.num_rows
                     continue

@@ -20,8 +20,25 @@ from riskweave.storage.tables import about, aside, contents, journal, metadata, 
 
 FORMAT = "1"
 COLUMNS = tuple(column.name for column in journal.columns)
-_PAGE = 64
+# Entries read at a time: few at first, then as many as hold so many bytes, for some are single events and
+# some are blocks of thousands.
+_PAGE, _PAGE_MAX, _PAGE_BYTES = 4, 256, 4 << 20
 _TIP = struct.Struct("<q32sI")
+
+
+@contextmanager
+def connected(database: Engine, write: bool, closed: bool) -> Iterator[Connection]:
+    """Yield a connection that is given back, or closed when the database is, or was meanwhile."""
+    pool = database.pool
+    try:
+        with database.begin() if write else database.connect() as connection:
+            yield connection
+    finally:
+        if closed:
+            database.dispose()
+        # Disposing closes what lies in the pool; what was lent then comes back to a pool nobody looks at.
+        if pool is not database.pool:
+            pool.dispose()
 
 
 class SqlJournal:
@@ -34,13 +51,18 @@ class SqlJournal:
         self._damage: list[str] = []
         self._tip_known: Tip | None = None
         self._durable = True
+        self._closed = False
         self.database = make()
-        if write:
-            self._prepare()
-        self.identity = self._about("identity") or ""
-        if not self.identity or self._about("format") != FORMAT:
-            raise StorageFailed("the database is no journal of this version")
-        self._compare_tip()
+        try:
+            if write:
+                self._prepare()
+            self.identity = self._about("identity") or ""
+            if not self.identity or self._about("format") != FORMAT:
+                raise StorageFailed("the database is no journal of this version")
+            self._compare_tip()
+        except BaseException:
+            self.close()
+            raise
 
     def _prepare(self) -> None:
         with self._connection(write=True) as connection:
@@ -66,7 +88,7 @@ class SqlJournal:
     @contextmanager
     def _connection(self, write: bool = False) -> Iterator[Connection]:
         try:
-            with self.database.begin() if write else self.database.connect() as connection:
+            with connected(self.database, write, self._closed) as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise StorageFailed(f"the database failed: {failure(error)}") from error
@@ -83,6 +105,8 @@ class SqlJournal:
         self._tip_known = None
 
     def close(self) -> None:
+        """Close every connection; whoever reads later, as an old answer its policy, takes one for himself."""
+        self._closed = True
         self.database.dispose()
 
     def set_durable(self, durable: bool) -> None:
@@ -228,20 +252,21 @@ class SqlJournal:
 
     def read(self, first: int = 1, last: int | None = None) -> Iterator[Entry]:
         """Yield the entries that reach into [first, last], ascending."""
-        start = self._start(first)
+        start, page = self._start(first), _PAGE
         while True:
             query = select(journal).where(journal.c.position >= start)
             if last is not None:
                 query = query.where(journal.c.position <= last)
             with self._connection() as connection:
-                rows = connection.execute(query.order_by(journal.c.position).limit(_PAGE)).all()
+                rows = connection.execute(query.order_by(journal.c.position).limit(page)).all()
             for row in rows:
                 entry = entry_of(row)
                 if entry.last >= first:
                     yield entry
                 start = entry.last + 1
-            if len(rows) < _PAGE:
+            if len(rows) < page:
                 return
+            page = _next_page(rows)
 
     def _start(self, position: int) -> int:
         query = select(func.max(journal.c.position)).where(journal.c.position <= position)
@@ -251,17 +276,19 @@ class SqlJournal:
 
     def read_back(self, last: int | None = None) -> Iterator[Entry]:
         """Yield the entries that begin at or before `last`, the latest first."""
+        page = _PAGE
         while True:
             query = select(journal)
             if last is not None:
                 query = query.where(journal.c.position <= last)
             with self._connection() as connection:
-                rows = connection.execute(query.order_by(journal.c.position.desc()).limit(_PAGE)).all()
+                rows = connection.execute(query.order_by(journal.c.position.desc()).limit(page)).all()
             for row in rows:
                 yield entry_of(row)
                 last = row.position - 1
-            if len(rows) < _PAGE:
+            if len(rows) < page:
                 return
+            page = _next_page(rows)
 
     def at(self, position: int) -> Entry | None:
         """Return the entry that holds a position."""
@@ -337,6 +364,12 @@ class SqlShadowRecords:
 
     def __init__(self, database: Engine) -> None:
         self.database = database
+        self._closed = False
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._closed = True
+        self.database.dispose()
 
     def add(self, shadow: str, records: Sequence[Any]) -> None:
         """Store what a shadow said; the same positions again are written over."""
@@ -352,7 +385,7 @@ class SqlShadowRecords:
             }
             for each in records
         ]
-        with self.database.begin() as connection:
+        with connected(self.database, True, self._closed) as connection:
             first, last = records[0].position, records[-1].position
             connection.execute(
                 delete(shadows).where(shadows.c.shadow == shadow, shadows.c.position.between(first, last))
@@ -361,7 +394,7 @@ class SqlShadowRecords:
 
     def last(self, shadow: str) -> int:
         """Return the last position a shadow has answered."""
-        with self.database.connect() as connection:
+        with connected(self.database, False, self._closed) as connection:
             query = select(func.max(shadows.c.position)).where(shadows.c.shadow == shadow)
             return int(connection.execute(query).scalar() or 0)
 
@@ -370,7 +403,7 @@ class SqlShadowRecords:
         from riskweave.engine.ports import ShadowRecord
 
         query = select(shadows).where(shadows.c.shadow == shadow, shadows.c.position >= first)
-        with self.database.connect() as connection:
+        with connected(self.database, False, self._closed) as connection:
             rows = connection.execute(query.order_by(shadows.c.position).limit(limit)).all()
         return [
             ShadowRecord(r.position, r.shadow, r.action, r.score, tuple(filter(None, r.rules.split("\n"))))
@@ -417,6 +450,12 @@ def entry_of(row: Any) -> Entry:
         )
     except (TypeError, ValueError) as error:
         raise StorageFailed(f"the journal is damaged at position {row.position}: {error}") from error
+
+
+def _next_page(rows: Sequence[Any]) -> int:
+    """Return how many entries to read next, by the size of the last ones."""
+    size = sum(len(row.body) + len(row.record) for row in rows) // len(rows)
+    return int(min(max(_PAGE_BYTES // max(size, 1), 1), _PAGE_MAX))
 
 
 def failure(error: SQLAlchemyError) -> str:

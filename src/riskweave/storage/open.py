@@ -24,7 +24,7 @@ class Folder(Stores):
     def close(self) -> None:
         """Close the files and let others write."""
         super().close()
-        self.shadows.database.dispose()  # type: ignore[attr-defined]
+        self.shadows.close()  # type: ignore[attr-defined]
         if self.lock is not None:
             os.close(self.lock)
             self.lock = None
@@ -39,13 +39,14 @@ def open_stores(folder: str | Path, url: str | None = None, write: bool = True) 
     if not write and not (home / "journal.sqlite").exists() and url is None:
         raise StorageFailed(f"there is no journal in `{home}`")
     lock = None
+    journal: SqlJournal | None = None
     if write:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _locked(home)
     try:
         archive = ParquetArchive(home / "archive")
         if url is None:
-            journal: SqlJournal = SqliteJournal((home / "journal.sqlite").absolute(), write)
+            journal = SqliteJournal((home / "journal.sqlite").absolute(), write)
             notes = sqlite_engine((home / "shadows.sqlite").absolute(), write)
             if write:
                 metadata.create_all(notes, [shadows])
@@ -63,6 +64,8 @@ def open_stores(folder: str | Path, url: str | None = None, write: bool = True) 
             home / "policies",
         )
     except BaseException:
+        if journal is not None:
+            journal.close()
         if lock is not None:
             os.close(lock)
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
@@ -90,7 +90,8 @@ class PostgresqlJournal(SqlJournal):
             try:
                 self._holder.close()
             except SQLAlchemyError:
-                self._holder.invalidate()
+                with suppress(SQLAlchemyError):
+                    self._holder.invalidate()
             self._holder = None
 
     def set_durable(self, durable: bool) -> None:

@@ -146,7 +146,9 @@ class SqliteJournal(SqlJournal):
 
     def set_aside(self, position: int, why: str) -> str:
         """Copy what is sound to a new file, and keep the damaged one beside it."""
-        self.close()
+        self._mover.wait()
+        self._drop_writer()
+        self.database.dispose()
         fresh = self.path.with_suffix(".salvaged")
         fresh.unlink(missing_ok=True)
         _copy_sound(self.path, fresh, position)
