@@ -346,6 +346,7 @@ def _campaigns(inbox: Path, world: World, stream: Stream) -> None:
             told = {"ok": False, "message": "the question cannot be read"}
         else:
             stream.add(events)
+            world.save()  # a number given twice would be two campaigns with the same ids
             told = {"ok": True, "message": message}
         asked.unlink(missing_ok=True)
         _write(asked.with_suffix(".answer"), told)
