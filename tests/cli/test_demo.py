@@ -84,6 +84,18 @@ def test_a_second_start_goes_on_and_an_injected_campaign_is_stopped(first):
     assert not (data / "running.json").exists()
 
 
+def test_a_killed_demo_goes_on(first):
+    data, _ = first
+    with running(data, "--rate", 200) as process:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    noted = json.loads((data / "demo.json").read_bytes())["live_sent"]
+    told = json.loads(riskweave("demo", "--seconds", 2, "--data", data, "--json", *CITY).stdout)
+    assert told["live_sent"] > noted
+    assert json.loads(riskweave("verify", data / "data", "--json").stdout)["ok"]
+
+
 def test_nobody_is_asked_where_no_demo_runs(tmp_path):
     assert "no demo runs" in riskweave("demo", "--inject", "bust_out", "--data", tmp_path, code=2).stderr
 
@@ -135,6 +147,17 @@ def test_a_stream_taken_up_again_is_the_stream_uninterrupted(tmp_path):
         return told
 
     assert lived(one, 900, False) == lived(other, 900, True)
+
+
+def test_hours_and_weekdays_stay(tmp_path):
+    here = world(tmp_path / "d")
+    week_ms = 7 * 24 * 3_600_000
+    assert here.progress.shift_ms % week_ms == 0
+    assert 0 <= time.time() * 1000 - here.progress.clock_ms < week_ms + 60_000
+    campaign, _ = here.inject("stolen_card")
+    assert 0 <= campaign[0].at_ms - here.progress.clock_ms <= week_ms / 7 + 1_000
+    another, _ = here.inject("stolen_card")
+    assert not {each.record["event_id"] for each in campaign} & {each.record["event_id"] for each in another}
 
 
 def test_another_scenario_needs_another_folder(tmp_path):

@@ -3,8 +3,9 @@
     world.parquet   the city's events with their truth
     demo.json       where the demo stands; written about once a second
 
-Event times are moved so that history ends when the demo is first started. The city's clock runs faster
-than ours: one event follows the other at `--rate`, however long people took in between.
+Event times are moved by whole weeks, so that hours and weekdays stay what they are, to where history ends
+within the week before the first start. The city's clock runs faster than ours: one event follows the
+other at `--rate`, however long people took in between.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ HISTORY = 0.4
 CAMPAIGN_EVENTS = 6_000
 CAMPAIGN_SHARE = 0.3
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+WEEK_MS = 7 * DAY_MS
 
 Record = dict[str, Any]
 
 
 class Injected(msgspec.Struct, frozen=True):
-    """A campaign somebody asked for: its kind, its number, and when it begins."""
+    """A campaign somebody asked for: its kind, its number, and the earliest that it begins."""
 
     typology: str
     number: int
@@ -109,17 +112,18 @@ class World:
                 yield event
 
     def inject(self, typology: str) -> tuple[list[Event], str]:
-        """Return a campaign that begins now, and what to tell whoever asked."""
+        """Return a campaign that begins within a day of the city's clock, and what to tell whoever asked."""
         number = sum(each.typology == typology for each in self.progress.injected)
         wanted = Injected(typology, number, self.progress.clock_ms + 1_000)
         events = self.campaign(wanted)
         self.progress.injected.append(wanted)
         frauds = sum(each.fraud for each in events)
         hours = (events[-1].at_ms - events[0].at_ms) / HOUR_MS
-        return (
-            events,
-            f"{typology}: {len(events)} events, {frauds} of them fraud, over {hours:.1f} hours of the city",
+        told = (
+            f"{typology}: {len(events)} events, {frauds} of them fraud, over {hours:.1f} hours, "
+            f"from {_iso(events[0].at_ms)[:16]} of the city's clock"
         )
+        return events, told
 
     def campaign(self, wanted: Injected) -> list[Event]:
         """Return the events of one campaign among the people of this city, in the order of time."""
@@ -148,7 +152,8 @@ class World:
         if not whole:
             raise RiskweaveError(f"no campaign of `{wanted.typology}` happens among so few people")
         rows = sorted(whole, key=_showing)[wanted.number % len(whole)]
-        shift_ms = wanted.start_ms - _ms(rows[0]["at"])
+        # By whole days: an attack at night stays one at night.
+        shift_ms = -((_ms(rows[0]["at"]) - wanted.start_ms) // DAY_MS) * DAY_MS
         prefix = f"{wanted.typology}-{wanted.number + 1}-"
         return [self._event({**row, "event_id": prefix + row["event_id"]}, shift_ms) for row in rows]
 
@@ -240,12 +245,12 @@ def open_world(
     table = _simulated(scenario, events, seed, progress)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     pq.write_table(table, file, compression="zstd")
-    last = table["at"][int(table.num_rows * HISTORY) - 1].as_py()
-    now_ms = time.time_ns() // 1_000_000
-    made = World(
-        folder, table, Progress(scenario=scenario, seed=seed, events=events, shift_ms=now_ms - _ms(last))
+    last_ms = _ms(table["at"][int(table.num_rows * HISTORY) - 1].as_py())
+    shift_ms = (time.time_ns() // 1_000_000 - last_ms) // WEEK_MS * WEEK_MS
+    begun = Progress(
+        scenario=scenario, seed=seed, events=events, shift_ms=shift_ms, clock_ms=last_ms + shift_ms
     )
-    made.progress.clock_ms = now_ms
+    made = World(folder, table, begun)
     made.save()
     return made
 
