@@ -239,7 +239,7 @@ def open_world(
                 f"`{folder}` holds a demo of `{told.scenario}`; choose another --data for `{scenario}`"
             )
         return World(folder, pq.read_table(file), told)
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(each != file for each in folder.iterdir()):
         raise RiskweaveError(f"`{folder}` is not empty and no demo's; choose another --data")
     scenario = scenario or "credit_card"
     table = _simulated(scenario, events, seed, progress)
