@@ -14,6 +14,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(STAMP)
 
+# Until Ctrl-C; where nobody sees it, for a minute.
 demo: $(STAMP)
 	$(BIN)/riskweave demo
 

@@ -158,8 +158,8 @@ def test_a_broken_run_leaves_no_half_file(place, tmp_path):
     assert list(tmp_path.iterdir()) == [bad_labels]
 
 
-def test_the_demo_runs():
-    text = riskweave("demo", "--events", 2000).stdout
+def test_the_quick_demo_runs():
+    text = riskweave("demo", "--quick", "--events", 2000).stdout
     assert "2,000 simulated payments" in text
     assert "card_testing" in text
 

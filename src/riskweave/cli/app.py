@@ -678,10 +678,38 @@ def simulate(
 
 @app.command()
 def demo(
-    events: Annotated[int, typer.Option(min=1_000, max=50_000_000, help="How many events.")] = 200_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same stream.")] = 7,
+    scenario: Annotated[
+        str | None, typer.Option(help="Whose policy is served; credit_card by default.")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="Where the demo lives; a second start goes on.")] = Path(
+        "riskweave-demo"
+    ),
+    events: Annotated[
+        int, typer.Option(min=1_000, max=50_000_000, help="How many; two in five are history.")
+    ] = 100_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same city.")] = 7,
+    rate: Annotated[float, typer.Option(help="Live events a second.")] = 20.0,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="End after so long; 60 when nobody sees it, else Ctrl-C.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="8080, or a free one.")] = None,
+    inject: Annotated[
+        str | None, typer.Option(metavar="TYPOLOGY", help="Let one campaign happen in a running demo.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="No service: the starter policy decides a file, in one screen.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Show the system at work: a simulated city, the starter policy, every payment decided."""
+    """Show the system at work: a policy served on this machine, a simulated city live in front of it."""
+    if quick:
+        from riskweave.cli import demo_quick
+
+        demo_quick.run(events, seed)
+        return
     from riskweave.cli import demo as demonstration
 
-    demonstration.run(events, seed)
+    if inject is not None:
+        demonstration.inject(data, inject)
+        return
+    demonstration.run(demonstration.Wish(scenario, data, events, seed, rate, seconds, port, as_json))
