@@ -531,8 +531,7 @@ only comparisons within this section mean anything. `echo` is the same server an
 
 {rows}
 {cpu}
-One connection alone waits for the disk at every request: a commit takes 3 to 5 ms here, so no durable answer can come
-sooner; the relaxed row is the same without that wait.
+One connection alone waits for the disk's commit at every request; the relaxed row is the same without that wait.
 
 {batches}
 At a steady 2,000 requests per second a durable answer comes after {steady["p50"] / 1e3:.1f} ms (p50) and {steady["p99"] / 1e3:.1f} ms (p99), measured
