@@ -63,7 +63,7 @@ def step(
     hidden = bias.size // 4
     for i in range(begin, keys.size):
         out[i] = np.nan
-        key = keys[i]
+        key = np.int64(keys[i])
         if key == 0 or active[i] == 0:
             continue
         now = time_ms[i]

@@ -70,7 +70,7 @@ class Sequences:
         begin = 0
         while True:
             begin = kernel.step(
-                begin, keys.view(np.int64), active, time_ms, watermark_ms, inputs, self.horizon_ms,
+                begin, keys, active, time_ms, watermark_ms, inputs, self.horizon_ms,
                 self.index, self.used, self.slot_keys, self.counts, self.times, self.order, self.events,
                 self.picks, runner.from_inputs, runner.recurrent, runner.bias, runner.scratch, runner.sums,
                 runner.dense.layers, runner.dense.weights, runner.dense.scratch, out,
