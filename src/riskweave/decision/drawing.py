@@ -30,7 +30,8 @@ def action_map(
     wide, tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-        f'height="{HEIGHT}" font-family="sans-serif" font-size="12">',
+        # Columns touch: smoothed edges would show as hairlines between them.
+        f'height="{HEIGHT}" font-family="sans-serif" font-size="12" shape-rendering="crispEdges">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{LEFT}" y="26" font-size="16" font-weight="bold">{html.escape(title)}</text>',
         f'<text x="{LEFT}" y="44" fill="#555">the action with the greatest expected utility</text>',
